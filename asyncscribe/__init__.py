@@ -1,0 +1,90 @@
+"""Async-first client for AssemblyAI's pre-recorded transcription API, made for many jobs at once."""
+
+from asyncscribe.client import AsyncClient, ClientStatistics
+from asyncscribe.errors import (
+    AccountError,
+    APIError,
+    AsyncscribeError,
+    AuthenticationError,
+    BadRequest,
+    ConfigurationError,
+    ConnectFailed,
+    ConnectionLost,
+    FailureCategory,
+    MissingApiKey,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+    ServiceError,
+    ServiceTimeout,
+    SourceError,
+    SubmissionInDoubt,
+    TranscriptionFailed,
+    TransportError,
+    UnreadableAnswer,
+    UploadRejected,
+    UploadStalled,
+    WaitError,
+    WaitInterrupted,
+    WaitTimeout,
+)
+from asyncscribe.jobs import Job
+from asyncscribe.lifecycle import JobState
+from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.models.transcript import Transcript, TranscriptStatus, Utterance, Word
+from asyncscribe.pipeline import Outcome
+from asyncscribe.policies.backoff import Backoff
+from asyncscribe.policies.limits import FixedLimit
+from asyncscribe.policies.resubmission import ResubmissionPolicy
+from asyncscribe.policies.retry import RetryPolicy
+from asyncscribe.policies.submission import SubmissionPolicy
+from asyncscribe.settings import Region, Timeouts
+from asyncscribe.version import __version__
+
+__all__ = [
+    "APIError",
+    "AccountError",
+    "AsyncClient",
+    "AsyncscribeError",
+    "AuthenticationError",
+    "Backoff",
+    "BadRequest",
+    "ClientStatistics",
+    "ConfigurationError",
+    "ConnectFailed",
+    "ConnectionLost",
+    "FailureCategory",
+    "FixedLimit",
+    "Job",
+    "JobState",
+    "MissingApiKey",
+    "NotFound",
+    "Outcome",
+    "PermissionDenied",
+    "RateLimited",
+    "Region",
+    "ResubmissionPolicy",
+    "RetryPolicy",
+    "ServerError",
+    "ServiceError",
+    "ServiceTimeout",
+    "SourceError",
+    "SubmissionInDoubt",
+    "SubmissionPolicy",
+    "Timeouts",
+    "Transcript",
+    "TranscriptStatus",
+    "TranscriptionConfig",
+    "TranscriptionFailed",
+    "TransportError",
+    "UnreadableAnswer",
+    "UploadRejected",
+    "UploadStalled",
+    "Utterance",
+    "WaitError",
+    "WaitInterrupted",
+    "WaitTimeout",
+    "Word",
+    "__version__",
+]

@@ -1,0 +1,258 @@
+r"""Everything that this library raises on purpose.
+
+    AsyncscribeError
+     +- ConfigurationError          a setting or a field is missing or not allowed; nothing was sent
+     |   +- MissingApiKey
+     +- SourceError                 what was to be transcribed can't be read; nothing was submitted
+     +- ServiceError                one exchange with the service failed
+     |   +- TransportError          there was no whole, readable answer
+     |   |   +- ConnectFailed       the request never left
+     |   |   +- ConnectionLost      the connection broke on the way
+     |   |   +- ServiceTimeout      the service fell silent
+     |   |   |   +- UploadStalled   it stopped taking the upload
+     |   |   +- UnreadableAnswer    the answer was cut short, or is not the JSON that was promised
+     |   +- APIError                the service answered with an error status
+     |       +- BadRequest          400 (and any other 4xx)
+     |       +- AccountError        every request of this account will fail alike
+     |       |   +- AuthenticationError   401
+     |       +- PermissionDenied    403
+     |       +- NotFound            404, and the 400 that says the same
+     |       +- UploadRejected      422
+     |       +- RateLimited         429
+     |       +- ServerError         5xx
+     +- SubmissionInDoubt           a job may exist and be paid, and could not be found
+     +- WaitError                   the wait ended; the job goes on and can be waited for again
+     |   +- WaitTimeout             (also a TimeoutError)
+     |   +- WaitInterrupted
+     +- TranscriptionFailed         the service ended the job with status "error"
+
+"The work failed" (`TranscriptionFailed`) and "the wait ended" (`WaitError`) are different things: after the second the
+job is still running, will be paid for, and `client.wait(error.transcript_id)` picks it up.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from asyncscribe.models.transcript import Transcript, TranscriptId
+
+
+class AsyncscribeError(Exception):
+    """Base of all errors of this library."""
+
+
+class ConfigurationError(AsyncscribeError):
+    """A setting, an address or a field of a configuration is missing or not allowed. Nothing was sent."""
+
+
+class MissingApiKey(ConfigurationError):
+    """No API key was given."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no API key: set the environment variable ASSEMBLYAI_API_KEY, write it into a file named .env, "
+            "or pass AsyncClient(api_key=...)"
+        )
+
+
+class SourceError(AsyncscribeError):
+    """What was to be transcribed can't be opened or read; nothing was submitted.
+
+    Attributes:
+        source: The source as messages name it.
+    """
+
+    def __init__(self, source: str, problem: str) -> None:
+        super().__init__(f"{source}: {problem}")
+        self.source = source
+        self.problem = problem
+
+
+class ServiceError(AsyncscribeError):
+    """One exchange with the service failed.
+
+    Attributes:
+        request: Method and path of the request, e.g. `POST /v2/transcript`.
+        may_have_acted: Whether the service may have done what the request asked for. False only where that is proven:
+            the request never left, or the answer says that it was refused.
+        transient: Whether the same request can succeed later.
+    """
+
+    may_have_acted: ClassVar[bool] = True
+    transient: ClassVar[bool] = True
+
+    def __init__(self, request: str, problem: str) -> None:
+        super().__init__(f"{request}: {problem}")
+        self.request = request
+
+
+class TransportError(ServiceError):
+    """There was no whole, readable answer."""
+
+
+class ConnectFailed(TransportError):
+    """The request never left: the name was not found, the connection or TLS was refused."""
+
+    may_have_acted = False
+
+
+class ConnectionLost(TransportError):
+    """The connection broke before the answer was complete."""
+
+
+class ServiceTimeout(TransportError):
+    """The service fell silent for longer than the timeout allows."""
+
+
+class UploadStalled(ServiceTimeout):
+    """The service stopped taking the bytes of an upload."""
+
+
+class UnreadableAnswer(TransportError):
+    """The answer was cut short, or it is not the JSON document that was promised."""
+
+
+class APIError(ServiceError):
+    """The service answered with an error status.
+
+    Attributes:
+        status: The HTTP status.
+        message: The service's own words, shortened.
+    """
+
+    may_have_acted = False
+    transient = False
+
+    def __init__(self, request: str, status: int, message: str) -> None:
+        super().__init__(request, f"{status} {message}")
+        self.status = status
+        self.message = message
+
+
+class BadRequest(APIError):
+    """The request is wrong: the message says which field."""
+
+
+class AccountError(APIError):
+    """Every request of this account will fail alike, so a batch should stop."""
+
+
+class AuthenticationError(AccountError):
+    """The API key was refused (401)."""
+
+
+class PermissionDenied(APIError):
+    """The upload belongs to another project (403)."""
+
+
+class NotFound(APIError):
+    """There is no such transcript, or it belongs to another project."""
+
+
+class UploadRejected(APIError):
+    """The service could not store the upload (422). Passing trouble, or an empty file."""
+
+    transient = True
+
+
+class RateLimited(APIError):
+    """Too many requests (429).
+
+    Attributes:
+        retry_after: Seconds to wait, where the service said so.
+    """
+
+    transient = True
+
+    def __init__(self, request: str, status: int, message: str, retry_after: float | None = None) -> None:
+        super().__init__(request, status, message)
+        self.retry_after = retry_after
+
+
+class ServerError(APIError):
+    """The service failed (5xx). Whether it acted before it failed is unknown.
+
+    Attributes:
+        retry_after: Seconds to wait, where the service said so.
+    """
+
+    may_have_acted = True
+    transient = True
+
+    def __init__(self, request: str, status: int, message: str, retry_after: float | None = None) -> None:
+        super().__init__(request, status, message)
+        self.retry_after = retry_after
+
+
+class SubmissionInDoubt(AsyncscribeError):
+    """A submission got no answer, and its job could not be found: it may exist and be paid.
+
+    Submitting again can pay twice. Look for `audio_url` in the account's list of transcripts first.
+
+    Attributes:
+        audio_url: What was to be transcribed.
+    """
+
+    def __init__(self, audio_url: str, problem: str) -> None:
+        super().__init__(
+            f"the submission of {audio_url} got no answer ({problem}) and no such job is listed: it may exist all the "
+            "same, so look for this audio_url in the account's list of transcripts before submitting it again"
+        )
+        self.audio_url = audio_url
+
+
+class WaitError(AsyncscribeError):
+    """The wait ended, not the work.
+
+    Attributes:
+        transcript_id: The job that goes on at the service; None if it was not submitted yet, so that nothing is paid.
+    """
+
+    def __init__(self, problem: str, transcript_id: TranscriptId | None) -> None:
+        what_now = (
+            "nothing was submitted"
+            if transcript_id is None
+            else f"the job goes on and will be paid for: client.wait({str(transcript_id)!r}) picks it up"
+        )
+        super().__init__(f"{problem}; {what_now}")
+        self.transcript_id = transcript_id
+
+
+class WaitTimeout(WaitError, TimeoutError):
+    """The time that was allowed has passed."""
+
+
+class WaitInterrupted(WaitError):
+    """The service could not be asked any more, or the client was closed."""
+
+
+class FailureCategory(StrEnum):
+    """Whose fault a failed job is, which decides whether submitting it again can help."""
+
+    INPUT = "input"
+    """The audio or a rule of the caller's: it will fail again."""
+    SERVER = "server"
+    """The service: another of its servers will likely do better."""
+    UNCLEAR = "unclear"
+    """The text says neither."""
+
+
+class TranscriptionFailed(AsyncscribeError):
+    """The service ended the job with status "error". Failed jobs are not charged.
+
+    Attributes:
+        transcript: The failed transcript; its `error` is the service's text.
+        category: Whose fault it is.
+        submissions: How many times the job was submitted.
+    """
+
+    def __init__(self, transcript: Transcript, category: FailureCategory, submissions: int) -> None:
+        times = "" if submissions == 1 else f" after {submissions} submissions"
+        super().__init__(
+            f"transcript {transcript.id} failed{times} ({category}): {transcript.error or 'no reason given'}"
+        )
+        self.transcript = transcript
+        self.category = category
+        self.submissions = submissions

@@ -1,0 +1,124 @@
+"""What happens to jobs and to the client, as frozen values. Events tell; they never hold a step up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from asyncscribe.lifecycle import JobState
+from asyncscribe.models.transcript import TranscriptId
+
+_log = logging.getLogger("asyncscribe")
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something happened to one job.
+
+    Attributes:
+        job: The job's number, unique within its client, counted from 1.
+        source: The source as messages name it.
+    """
+
+    job: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged(JobEvent):
+    """The job is in another state now.
+
+    Attributes:
+        state: The new state.
+        transcript_id: The service's id, once there is one.
+        submissions: How many times it was submitted so far.
+        detail: Why, where there is a reason to tell (a failure's text).
+    """
+
+    state: JobState
+    transcript_id: TranscriptId | None = None
+    submissions: int = 0
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadProgress(JobEvent):
+    """Bytes of the job's audio were handed to the connection.
+
+    Attributes:
+        sent: Bytes so far; less than before when a retry starts over.
+        total: Bytes in all; None for a stream of unknown length.
+    """
+
+    sent: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resubmitting(JobEvent):
+    """The service failed the job, and it is submitted again.
+
+    Attributes:
+        transcript_id: The job that failed.
+        reason: The service's text.
+        delay: Seconds until the next submission.
+    """
+
+    transcript_id: TranscriptId
+    reason: str
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChanged:
+    """The number of jobs that may be in flight is another now."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRetried:
+    """A request failed and is repeated.
+
+    Attributes:
+        request: Method and path.
+        problem: What happened.
+        delay: Seconds until the next attempt.
+    """
+
+    request: str
+    problem: str
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsPaused:
+    """The service asked for a pause (429); no request of the client is sent meanwhile.
+
+    Attributes:
+        seconds: Length of the pause.
+    """
+
+    seconds: float
+
+
+Event = StateChanged | UploadProgress | Resubmitting | LimitChanged | RequestRetried | RequestsPaused
+#: Takes every event, at once and on the event loop: it must not block and must not raise.
+EventHandler = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The handler that does nothing."""
+
+
+def guarded(handler: EventHandler) -> EventHandler:
+    """The handler, with its exceptions logged: a mistake in a progress display must not fail a paid job."""
+
+    def call(event: Event) -> None:
+        try:
+            handler(event)
+        except Exception:  # noqa: BLE001 - whatever a caller's code may raise
+            _log.exception("the event handler failed on %r", event)
+
+    return call

@@ -1,0 +1,67 @@
+"""How many jobs may be in flight at the service. A `Limit` decides; the `Limiter` blocks and counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+#: What a free account runs at once; paid accounts start at 200 (https://www.assemblyai.com/docs, rate limits).
+FREE_ACCOUNT_LIMIT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the service showed of the client's jobs at one moment.
+
+    Attributes:
+        now: Seconds on any monotonic clock; only differences count.
+        processing: Own jobs seen running.
+        queued: Own jobs that still waited when they were looked at again. The first answer does not count: the service
+            was seen to answer `queued` to every submission, far below its limit.
+        wanted: Jobs that wait for a slot here; 0 means that the limit is not what holds the client back.
+    """
+
+    now: float
+    processing: int
+    queued: int
+    wanted: int
+
+
+class Limit(Protocol):
+    """Decides how many jobs may be in flight. Pure: no I/O, no clock, no task."""
+
+    @property
+    def initial(self) -> int:
+        """The limit before anything was seen, at least 1."""
+        ...
+
+    def update(self, look: Look) -> int:
+        """The limit from now on, at least 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedLimit:
+    """A told bound, lowered by the jobs that the service keeps in its queue.
+
+    While own jobs stand in the service's queue the account's limit is below the bound. Every such job lowers the limit
+    by one, so the queue shrinks to at most half the difference and never to nothing: the account stays busy.
+
+    Attributes:
+        bound: Most jobs in flight, at least 1.
+    """
+
+    bound: int = FREE_ACCOUNT_LIMIT
+
+    def __post_init__(self) -> None:
+        if self.bound < 1:
+            raise ValueError(f"the number of concurrent jobs must be at least 1, not {self.bound}")
+
+    @property
+    def initial(self) -> int:
+        """The bound."""
+        return self.bound
+
+    def update(self, look: Look) -> int:
+        """The bound less the own jobs that wait at the service, at least 1."""
+        return max(1, self.bound - look.queued)
