@@ -1,0 +1,20 @@
+"""`python -m asyncscribe` and the `asyncscribe` command."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; without the `cli` extra say how to get it."""
+    try:
+        from asyncscribe.cli import app
+    except ModuleNotFoundError as error:
+        if error.name not in {"typer", "rich"}:
+            raise
+        sys.exit("error: the commands need two more packages\nhint: pip install 'asyncscribe[cli]'")
+    app.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,283 @@
+"""`AsyncClient`: builds the parts from what it is given, and names a step per method."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from asyncscribe import settings, sources
+from asyncscribe.errors import ConfigurationError, SourceError
+from asyncscribe.events import EventHandler, LimitChanged, guarded, ignore
+from asyncscribe.jobs import Job, JobRunner
+from asyncscribe.limiter import Limiter, LimiterStatistics
+from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.models.transcript import Transcript, TranscriptId, UploadUrl
+from asyncscribe.nursery import Nursery
+from asyncscribe.pipeline import Outcome, Pipeline, S, Sources
+from asyncscribe.policies.backoff import Backoff
+from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT, FixedLimit, Limit
+from asyncscribe.policies.resubmission import ResubmissionPolicy
+from asyncscribe.policies.retry import RetryPolicy
+from asyncscribe.policies.submission import SubmissionPolicy
+from asyncscribe.settings import Timeouts
+from asyncscribe.sources import Source
+from asyncscribe.submission import Submitter
+from asyncscribe.transport import Transport, TransportStatistics
+from asyncscribe.uploads import Uploader
+from asyncscribe.watcher import Watcher, WatcherStatistics
+
+#: The schedule of looks at a job: after 1 s, then 1.5 times longer each, up to every 10 s. The vendor's clients look
+#: every 3 s; most jobs take longer than a few seconds, and the service allows 66.7 requests a second for everything.
+POLLING = Backoff(initial=1.0, factor=1.5, maximum=10.0, jitter=0.1)
+#: Uploads at once. One connection rarely fills a line; more than a few only make each of them slower.
+UPLOADS = 4
+
+Config = TranscriptionConfig | Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStatistics:
+    """The client's parts at one moment."""
+
+    jobs: LimiterStatistics
+    uploads: LimiterStatistics
+    watcher: WatcherStatistics
+    transport: TransportStatistics
+
+
+class AsyncClient:
+    """A client of AssemblyAI's pre-recorded transcription API, for one job and for many.
+
+    Use it as an async context manager; it can be shared by all tasks of one event loop, and should be, since the
+    limits hold per client:
+
+        async with AsyncClient() as client:
+            transcript = await client.transcribe("interview.mp3")
+
+    Args:
+        api_key: The key; else the environment variable `ASSEMBLYAI_API_KEY`, else the same in `.env`.
+        base_url: `"us"`, `"eu"` or an address; else `ASSEMBLYAI_BASE_URL`, else the US region.
+        concurrency: Jobs at the service at once (a free account runs 5, a paid one 200 or more; what is above the
+            account's limit waits in the service's queue), or a `Limit` that decides.
+        polling: Delays between looks at a job, seconds.
+        uploads: Uploads at once; they do not count as jobs.
+        retry: Which failed request is sent again.
+        resubmission: Which failed job is submitted again: a policy, or the number of resubmissions after failures
+            of the service.
+        submission: How a submission whose answer was lost is looked for.
+        timeouts: When a silent connection is given up, seconds.
+        on_event: Called with every event (`asyncscribe.events`), on the event loop; must not block.
+        trust_env: Use the proxies named in the environment.
+        allow_http: Allow an unencrypted address that is not this machine.
+
+    Raises:
+        MissingApiKey: There is no key anywhere.
+        ConfigurationError: A setting is not allowed.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        *,
+        concurrency: int | Limit = FREE_ACCOUNT_LIMIT,
+        polling: Backoff = POLLING,
+        uploads: int = UPLOADS,
+        retry: RetryPolicy | None = None,
+        resubmission: ResubmissionPolicy | int | None = None,
+        submission: SubmissionPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        on_event: EventHandler | None = None,
+        trust_env: bool = False,
+        allow_http: bool = False,
+    ) -> None:
+        resolved = settings.resolve(api_key, base_url, allow_http=allow_http)
+        emit = guarded(on_event) if on_event else ignore
+        self.base_url = resolved.base_url
+        self._transport = Transport(resolved, timeouts=timeouts, retry=retry, on_event=emit, trust_env=trust_env)
+        self._slots = Limiter(_limit(concurrency), lambda limit: emit(LimitChanged(limit)))
+        self._upload_slots = Limiter(_limit(uploads))
+        self._uploader = Uploader(self._transport, self._upload_slots)
+        self._watcher = Watcher(self._transport, polling, self._slots.observe)
+        self._nursery = Nursery()
+        self._runner = JobRunner(
+            self._uploader,
+            self._slots,
+            Submitter(self._transport, submission),
+            self._watcher,
+            _resubmission(resubmission),
+            emit,
+        )
+        self._pipeline = Pipeline(self._runner, self._slots, self._nursery, ahead=2 * uploads)
+        self._open = AsyncExitStack()
+
+    def __repr__(self) -> str:
+        return f"<AsyncClient {self.base_url} {self._slots!r}>"
+
+    async def __aenter__(self) -> Self:
+        if self._transport.is_open:
+            raise RuntimeError("the client is open already")
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._transport)
+            await stack.enter_async_context(self._nursery)
+            self._open = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Cancel what is still going on and close all connections; submitted jobs go on at the service."""
+        await self._open.aclose()
+
+    @property
+    def stats(self) -> ClientStatistics:
+        """The present counts of slots, uploads, watched jobs and requests."""
+        return ClientStatistics(
+            self._slots.statistics(),
+            self._upload_slots.statistics(),
+            self._watcher.statistics(),
+            self._transport.statistics(),
+        )
+
+    async def upload(self, source: Source) -> UploadUrl:
+        """Upload a recording and return the URL by which the service finds it, for 24 hours at least.
+
+        Args:
+            source: A path, bytes, a binary file, or an async iterable of bytes. Files are streamed in chunks.
+
+        Raises:
+            SourceError: The source can't be read, is empty, or is a URL, which needs no upload.
+            ServiceError: The upload failed.
+        """
+        resolved = await sources.resolve(source)
+        if isinstance(resolved, sources.Url):
+            raise SourceError(resolved.name, "is a URL already; transcribe it without an upload")
+        return await self._uploader.upload(resolved)
+
+    async def submit(self, source: Source, config: Config = None, *, priority: int = 0) -> Job:
+        """Upload a source if it is no URL, wait for a slot, submit it, and return its handle.
+
+        The job is then watched in the background, keeps its slot until it has ended, and is submitted again should
+        the service fail it; `wait` gives the result.
+
+        Args:
+            source: What to transcribe.
+            config: What to do with it; a mapping is checked like `TranscriptionConfig`.
+            priority: Higher ones get the next free slot first.
+
+        Raises:
+            ConfigurationError: The configuration is not allowed.
+            SourceError: The source can't be read.
+            SubmissionInDoubt: The job may exist, and could not be found.
+            ServiceError: The upload or the submission failed; no job was made.
+        """
+        job = self._runner.create(source, _config(config), priority)
+        await self._nursery.start(self._runner.launch, job)
+        return job
+
+    async def wait(self, job: Job | str, timeout: float | None = None) -> Transcript:
+        """Wait until a job has ended and return its transcript.
+
+        Args:
+            job: A handle, or the id of any job of the account, e.g. from a `WaitTimeout`. A job known by its id alone
+                is not submitted again when the service fails it.
+            timeout: Seconds; None waits for as long as it takes.
+
+        Raises:
+            TranscriptionFailed: The service failed the job.
+            WaitTimeout: The time has passed. The job goes on and is paid; the error carries its id.
+            WaitInterrupted: The service could not be reached for minutes; the job goes on.
+            NotFound: There is no such job.
+        """
+        if isinstance(job, Job):
+            return await job.wait(timeout)
+        return await self._runner.wait(TranscriptId(job), timeout)
+
+    async def transcribe(
+        self, source: Source, config: Config = None, timeout: float | None = None, *, priority: int = 0
+    ) -> Transcript:
+        """Transcribe one source: upload it if needed, submit it, wait for its transcript.
+
+        Args:
+            source: A path, a URL, bytes, a binary file, or an async iterable of bytes.
+            config: What to do with it; a mapping is checked like `TranscriptionConfig`.
+            timeout: Seconds for all of it, waiting for a slot included; None allows any time. It never cuts a
+                submission off, whose job would be paid without its id being known, so it can be passed by the time
+                of one.
+            priority: Higher ones get the next free slot first.
+
+        Raises:
+            ConfigurationError: The configuration is not allowed.
+            SourceError: The source can't be read; nothing was submitted.
+            TranscriptionFailed: The service failed the job.
+            WaitTimeout: The time has passed. A job that was submitted goes on and is paid; the error carries its id.
+            SubmissionInDoubt: The job may exist, and could not be found.
+            ServiceError: The upload or the submission failed.
+        """
+        return await self._runner.run(self._runner.create(source, _config(config), priority), timeout)
+
+    def transcribe_many(
+        self, sources: Sources[S], config: Config = None, *, ordered: bool = False, priority: int = 0
+    ) -> AsyncGenerator[Outcome[S], None]:
+        """Transcribe many sources and yield an `Outcome` for each, as it ends.
+
+        Sources are read lazily, so they may be a generator of a million items; at any time only as many are taken up
+        as there are slots, and some that are uploaded ahead. A failing item is an outcome with an error and stops
+        nothing. Leaving the loop cancels the rest (at once with `contextlib.aclosing`).
+
+        Args:
+            sources: An iterable or async iterable of sources. Should it raise, the sources it gave are finished
+                first, then its error is raised.
+            config: What to do with all of them.
+            ordered: Yield in the order of the sources; up to twice as many are taken up then.
+            priority: Higher ones get the next free slot first.
+
+        Raises:
+            ConfigurationError: The configuration is not allowed.
+        """
+        if isinstance(sources, str | bytes | os.PathLike):
+            raise TypeError("transcribe_many takes an iterable of sources; use transcribe for a single one")
+        return self._pipeline.run(sources, _config(config), ordered=ordered, priority=priority)
+
+    async def get(self, transcript_id: str) -> Transcript:
+        """The transcript in its present state, whatever that is.
+
+        Raises:
+            NotFound: There is no such transcript in this project.
+            ServiceError: It could not be asked for.
+        """
+        return await self._watcher.look(TranscriptId(transcript_id))
+
+
+def _config(config: Config) -> TranscriptionConfig:
+    if isinstance(config, TranscriptionConfig):
+        return config
+    try:
+        return TranscriptionConfig(**(config or {}))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise ConfigurationError(f"the configuration is not allowed: {problems}") from error
+
+
+def _limit(limit: int | Limit) -> Limit:
+    if not isinstance(limit, int):
+        return limit
+    try:
+        return FixedLimit(limit)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def _resubmission(policy: ResubmissionPolicy | int | None) -> ResubmissionPolicy:
+    if isinstance(policy, int):
+        return ResubmissionPolicy.at_most(policy)
+    return policy or ResubmissionPolicy()

@@ -1,0 +1,267 @@
+"""One job: its handle, and its way from a source to a transcript, read from top to bottom in `JobRunner.run`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+
+import anyio
+from anyio.abc import TaskStatus
+
+from asyncscribe import sources
+from asyncscribe.errors import TranscriptionFailed, WaitInterrupted, WaitTimeout
+from asyncscribe.events import EventHandler, Resubmitting, StateChanged, UploadProgress, ignore
+from asyncscribe.lifecycle import JobState, check_step, is_final
+from asyncscribe.limiter import Limiter
+from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus
+from asyncscribe.policies.backoff import Random
+from asyncscribe.policies.resubmission import ResubmissionPolicy
+from asyncscribe.sources import Source
+from asyncscribe.submission import Submitter
+from asyncscribe.uploads import Uploader
+from asyncscribe.watcher import Watcher
+
+
+class Job:
+    """A handle on one job, from before its upload to its end.
+
+    Attributes:
+        number: Unique within the client, counted from 1.
+        source: What was passed to be transcribed.
+        name: The source as messages name it.
+        config: What the service is asked to do.
+        priority: Its rank among the jobs that wait for a slot; higher ones go first.
+        ids: The service's ids of all its submissions, oldest first.
+        audio_url: What the service reads, once that is known.
+        state: Where it is.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        source: Source,
+        config: TranscriptionConfig,
+        priority: int = 0,
+        on_event: EventHandler = ignore,
+    ) -> None:
+        self.number = number
+        self.source = source
+        self.name = sources.name_of(source)
+        self.config = config
+        self.priority = priority
+        self.ids: list[TranscriptId] = []
+        self.audio_url: str | None = None
+        self.state = JobState.CREATED
+        self._emit = on_event
+        self._ended = anyio.Event()
+        self._transcript: Transcript | None = None
+        self._error: BaseException | None = None
+
+    def __repr__(self) -> str:
+        return f"<Job {self.number} {self.name} {self.state}{f' {self.id}' if self.ids else ''}>"
+
+    @property
+    def id(self) -> TranscriptId | None:
+        """The service's id of the latest submission; None before the first."""
+        return self.ids[-1] if self.ids else None
+
+    @property
+    def status(self) -> JobState:
+        """Where the job is; the same as `state`, by the name that the API uses."""
+        return self.state
+
+    @property
+    def submissions(self) -> int:
+        """How many times it was submitted."""
+        return len(self.ids)
+
+    async def wait(self, timeout: float | None = None) -> Transcript:
+        """Wait until the job has ended and return its transcript.
+
+        Args:
+            timeout: Seconds to wait at most; None waits for as long as it takes.
+
+        Raises:
+            TranscriptionFailed: The service failed it (again and again, if the failure was the service's).
+            WaitTimeout: The time has passed; the job goes on.
+            WaitInterrupted: The client was closed, or could not reach the service.
+            AsyncscribeError: Whatever else ended the job.
+        """
+        with anyio.move_on_after(timeout):
+            await self._ended.wait()
+        if not self._ended.is_set():
+            raise WaitTimeout(f"{self.name} has not ended within {timeout:g} s", self.id)
+        if self._transcript is not None:
+            return self._transcript
+        if isinstance(self._error, Exception):
+            raise self._error
+        raise WaitInterrupted(f"nobody watches {self.name} any more, for the client was closed", self.id)
+
+    def move(self, state: JobState, detail: str | None = None) -> None:
+        """Go to another state and tell.
+
+        Raises:
+            IllegalStep: The lifecycle has no such step.
+        """
+        check_step(self.state, state)
+        if state is not self.state:
+            self.state = state
+            self._emit(StateChanged(self.number, self.name, state, self.id, self.submissions, detail))
+
+    def saw(self, status: str) -> None:
+        """Take the status that the service gave."""
+        if status in {TranscriptStatus.QUEUED, TranscriptStatus.PROCESSING}:
+            self.move(JobState(status))
+
+    def complete(self, transcript: Transcript) -> Transcript:
+        """End with a transcript."""
+        self._transcript = transcript
+        self.move(JobState.COMPLETED)
+        self._ended.set()
+        return transcript
+
+    def fail(self, error: BaseException) -> None:
+        """End without a transcript: failed, or abandoned if nothing failed but the waiting."""
+        self._error = error
+        abandoned = not isinstance(error, Exception) or isinstance(error, WaitTimeout | WaitInterrupted)
+        if not is_final(self.state):
+            self.move(JobState.ABANDONED if abandoned else JobState.FAILED, str(error) or None)
+        self._ended.set()
+
+
+class JobRunner:
+    """Takes jobs the whole way. One job and many go the same way; many only share the limiters.
+
+    Args:
+        uploader: Makes URLs of sources that are none.
+        limiter: Slots for jobs at the service.
+        submitter: Submits without paying twice.
+        watcher: Waits for the service.
+        resubmission: Which failed job is submitted again.
+        on_event: Told of every step.
+        rng: Gives numbers in [0, 1), for the jitter.
+    """
+
+    def __init__(
+        self,
+        uploader: Uploader,
+        limiter: Limiter,
+        submitter: Submitter,
+        watcher: Watcher,
+        resubmission: ResubmissionPolicy,
+        on_event: EventHandler = ignore,
+        rng: Random = random.random,
+    ) -> None:
+        self._uploader = uploader
+        self._limiter = limiter
+        self._submitter = submitter
+        self._watcher = watcher
+        self._resubmission = resubmission
+        self._emit = on_event
+        self._rng = rng
+        self._numbers = count(1)
+
+    def create(self, source: Source, config: TranscriptionConfig, priority: int = 0) -> Job:
+        """A handle for a job that has not begun."""
+        return Job(next(self._numbers), source, config, priority, self._emit)
+
+    async def run(self, job: Job, timeout: float | None = None) -> Transcript:
+        """Take a job from its source to its transcript.
+
+        Args:
+            job: A new handle.
+            timeout: Seconds for all of it; see `AsyncClient.transcribe`.
+
+        Raises:
+            AsyncscribeError: See `Job.wait`.
+        """
+        return await self._guard(job, timeout, task_status=anyio.TASK_STATUS_IGNORED)
+
+    async def launch(self, job: Job, *, task_status: TaskStatus[Job]) -> None:
+        """Take a job the whole way in a task of its own, which is started once the job is submitted.
+
+        What ends the job before is raised; what ends it later is kept for `Job.wait`.
+        """
+        try:
+            await self._guard(job, None, task_status=task_status)
+        except Exception:
+            if not job.ids:
+                raise
+
+    async def _guard(self, job: Job, timeout: float | None, *, task_status: TaskStatus[Job]) -> Transcript:
+        try:
+            with anyio.move_on_after(timeout) as scope:
+                return await self._way(job, scope, task_status)
+            raise WaitTimeout(  # noqa: TRY301 - ends the job like any other error
+                f"{job.name} was not transcribed within {timeout:g} s", job.id
+            )
+        except BaseException as error:
+            job.fail(error)
+            raise
+
+    async def _way(self, job: Job, scope: anyio.CancelScope, task_status: TaskStatus[Job]) -> Transcript:
+        job.audio_url = audio_url = await self._audio_url(job)
+        job.move(JobState.WAITING)
+        async with self._limiter.slot(job.number, job.priority):
+            while True:
+                job.move(JobState.SUBMITTING)
+                with _no_deadline(scope):
+                    accepted = await self._submitter.submit(audio_url, job.config)
+                job.ids.append(accepted.id)
+                job.saw(accepted.status if accepted.status == TranscriptStatus.QUEUED else TranscriptStatus.PROCESSING)
+                if job.submissions == 1:
+                    task_status.started(job)
+                transcript = await self._watcher.wait(accepted.id, new=True, on_look=lambda look: job.saw(look.status))
+                if transcript.status == TranscriptStatus.COMPLETED:
+                    return job.complete(transcript)
+                again = self._resubmission.decide(transcript.error, job.submissions, self._rng)
+                if again is None:
+                    raise self.failure(transcript, job.submissions)
+                self._emit(
+                    Resubmitting(job.number, job.name, accepted.id, transcript.error or "no reason given", again.delay)
+                )
+                await anyio.sleep(again.delay)
+
+    async def _audio_url(self, job: Job) -> str:
+        source = await sources.resolve(job.source)
+        if isinstance(source, sources.Url):
+            return source.url
+        total = source.size
+
+        def progress(sent: int) -> None:
+            self._emit(UploadProgress(job.number, job.name, sent, total))
+
+        job.move(JobState.UPLOADING)
+        return await self._uploader.upload(source, progress)
+
+    async def wait(self, transcript_id: TranscriptId, timeout: float | None) -> Transcript:
+        """Wait for a job of which only the id is known; it is not resubmitted.
+
+        Raises:
+            TranscriptionFailed: The service failed it.
+            WaitTimeout: The time has passed; the job goes on.
+            WaitInterrupted: The service could not be reached; the job goes on.
+        """
+        with anyio.move_on_after(timeout):
+            transcript = await self._watcher.wait(transcript_id)
+            if transcript.status != TranscriptStatus.COMPLETED:
+                raise self.failure(transcript, submissions=1)
+            return transcript
+        raise WaitTimeout(f"transcript {transcript_id} has not ended within {timeout:g} s", transcript_id)
+
+    def failure(self, transcript: Transcript, submissions: int) -> TranscriptionFailed:
+        """The error that a failed transcript is."""
+        return TranscriptionFailed(transcript, self._resubmission.category(transcript.error), submissions)
+
+
+@contextmanager
+def _no_deadline(scope: anyio.CancelScope) -> Iterator[None]:
+    """Suspend the deadline of a scope: a submission that is cut short may be paid for without its id being known."""
+    deadline, scope.deadline = scope.deadline, float("inf")
+    try:
+        yield
+    finally:
+        scope.deadline = deadline

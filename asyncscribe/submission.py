@@ -1,0 +1,196 @@
+"""One paid POST per job, whatever the network does.
+
+The API has no idempotency key, so a submission whose answer was lost must not simply be repeated: it may have made a
+job, which would be paid twice. A failed submission is one of three kinds:
+
+1. It never left this machine, or
+2. its answer proves that it was refused: the transport repeats it, or the error is raised.
+3. Anything else is in doubt. The newest transcripts of the account are looked through for one with the same audio URL
+   that was created since the attempt and is nobody else's here. A job that is not listed may still be made by a server
+   that is slow, and the list may lag; so the looks are repeated at growing gaps, and only after a quiet time with one
+   more look is the submission repeated.
+
+Submissions of one and the same URL can't be told apart in the list. So while one of them is in doubt, no other is
+sent, those under way are waited for, and one doubt is settled after the other.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import anyio
+
+from asyncscribe import protocol
+from asyncscribe.errors import ServiceError, SubmissionInDoubt, UnreadableAnswer
+from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.models.pages import ListItem, parse_items
+from asyncscribe.models.transcript import TranscriptId
+from asyncscribe.policies.submission import SubmissionPolicy
+from asyncscribe.protocol import Request
+from asyncscribe.transport import Transport
+
+_log = logging.getLogger("asyncscribe")
+
+#: How much older than the attempt a job may seem to be: `Date` headers tell the service's clock to the second, and it
+#: has more than one server.
+CLOCK_TOLERANCE = timedelta(seconds=5)
+#: Ids of own jobs that are remembered, so that an older job of the same URL is not taken for a lost one (about 1 MB).
+REMEMBERED_IDS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The service has the job.
+
+    Attributes:
+        id: Its id there.
+        status: What the service said of it.
+        found: Whether the answer was lost and the job found in the list.
+    """
+
+    id: TranscriptId
+    status: str
+    found: bool = False
+
+
+@dataclass(slots=True)
+class _Address:
+    """The submissions of one URL that are under way."""
+
+    users: int = 0
+    sending: int = 0
+    in_doubt: int = 0
+    settling: anyio.Lock = field(default_factory=anyio.Lock)
+    changed: anyio.Condition = field(default_factory=anyio.Condition)
+
+
+class Submitter:
+    """Submits jobs so that none is paid twice.
+
+    Args:
+        transport: Sends.
+        policy: How long a submission in doubt is looked for.
+    """
+
+    def __init__(self, transport: Transport, policy: SubmissionPolicy | None = None) -> None:
+        self._transport = transport
+        self._policy = policy or SubmissionPolicy()
+        self._addresses: dict[str, _Address] = {}
+        self._own: OrderedDict[TranscriptId, None] = OrderedDict()
+
+    async def submit(self, audio_url: str, config: TranscriptionConfig) -> Accepted:
+        """Have a URL transcribed and return the job's id.
+
+        Args:
+            audio_url: An upload URL, or one that the service can fetch.
+            config: What to do with it.
+
+        Raises:
+            SubmissionInDoubt: The job may exist, and could not be found.
+            ServiceError: The submission was refused or never left; no job was made.
+        """
+        request = protocol.create_transcript(audio_url, config)
+        async with self._at(audio_url) as address:
+            problem: ServiceError | None = None
+            for attempt in range(self._policy.attempts):
+                since = datetime.now(UTC)
+                try:
+                    return await self._send(request, address)
+                except ServiceError as error:
+                    if not error.may_have_acted:
+                        raise
+                    problem = error
+                _log.warning("%s; looking whether the job exists (attempt %d)", problem, attempt + 1)
+                found = await self._settle(audio_url, address, since, problem)
+                if found is not None:
+                    return found
+            raise SubmissionInDoubt(audio_url, str(problem)) from problem
+
+    @asynccontextmanager
+    async def _at(self, audio_url: str) -> AsyncIterator[_Address]:
+        address = self._addresses.setdefault(audio_url, _Address())
+        address.users += 1
+        try:
+            yield address
+        finally:
+            address.users -= 1
+            if not address.users:
+                del self._addresses[audio_url]
+
+    async def _send(self, request: Request, address: _Address) -> Accepted:
+        async with address.changed:
+            while address.in_doubt:
+                await address.changed.wait()
+            address.sending += 1
+        try:
+            document = await self._transport.send(request)
+            transcript_id = document.get("id")
+            if not isinstance(transcript_id, str) or not transcript_id:
+                raise UnreadableAnswer(str(request), "the answer names no id")
+            return self._accept(TranscriptId(transcript_id), str(document.get("status")))
+        except ServiceError as error:
+            # Said before `sending` is taken back, so that no other submission slips in between.
+            address.in_doubt += error.may_have_acted
+            raise
+        finally:
+            address.sending -= 1
+            with anyio.CancelScope(shield=True):
+                async with address.changed:
+                    address.changed.notify_all()
+
+    def _accept(self, transcript_id: TranscriptId, status: str, *, found: bool = False) -> Accepted:
+        self._own[transcript_id] = None
+        if len(self._own) > REMEMBERED_IDS:
+            self._own.popitem(last=False)
+        return Accepted(transcript_id, status, found)
+
+    async def _settle(
+        self, audio_url: str, address: _Address, since: datetime, problem: ServiceError
+    ) -> Accepted | None:
+        """Look for the job of a submission in doubt; None when it is certain enough that there is none."""
+        try:
+            async with address.settling:
+                async with address.changed:
+                    while address.sending:
+                        await address.changed.wait()
+                unseen: ServiceError | None = None
+                for gap in self._policy.gaps():
+                    await anyio.sleep(gap)
+                    unseen = None
+                    try:
+                        item = await self._look(audio_url, since)
+                    except ServiceError as error:
+                        _log.info("looking for a submission in doubt failed: %s", error)
+                        unseen = error
+                        continue
+                    if item is not None:
+                        return self._accept(item.id, item.status, found=True)
+                if unseen is not None:
+                    raise SubmissionInDoubt(audio_url, f"{problem}; {unseen}") from unseen
+                return None
+        finally:
+            address.in_doubt -= 1
+            with anyio.CancelScope(shield=True):
+                async with address.changed:
+                    address.changed.notify_all()
+
+    async def _look(self, audio_url: str, since: datetime) -> ListItem | None:
+        """The oldest job of this URL since the attempt that is not known to be somebody else's here."""
+        candidate: ListItem | None = None
+        before: TranscriptId | None = None
+        while True:
+            page = parse_items(await self._transport.send(protocol.list_transcripts(before_id=before)))
+            earliest = since + self._transport.clock_ahead - CLOCK_TOLERANCE
+            for item in page:
+                if item.created is not None and item.created < earliest:
+                    return candidate
+                if item.audio_url == audio_url and item.id not in self._own:
+                    candidate = item
+            if len(page) < protocol.LONGEST_PAGE or page[-1].id == before:
+                return candidate
+            before = page[-1].id

@@ -1,0 +1,323 @@
+"""The one place that sends: phase timeouts, retries, pauses, aiohttp's errors translated, the key added.
+
+A `Transport` knows nothing of jobs. It sends a `Request`, with a body stream if it is an upload, and returns the JSON
+document of the answer, or raises a `ServiceError`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import aiohttp
+import anyio
+
+from asyncscribe import protocol
+from asyncscribe.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    ServiceError,
+    ServiceTimeout,
+    TransportError,
+    UnreadableAnswer,
+    UploadStalled,
+)
+from asyncscribe.events import EventHandler, RequestRetried, RequestsPaused, ignore
+from asyncscribe.policies.backoff import Random
+from asyncscribe.policies.retry import RetryPolicy
+from asyncscribe.protocol import Request
+from asyncscribe.settings import Settings, Timeouts
+from asyncscribe.version import __version__
+
+_log = logging.getLogger("asyncscribe")
+
+#: Idle sockets are closed after this many seconds. Shorter than the 60 s of the usual load balancer, so that it is
+#: this side that closes: a submission sent into a connection that the other side just closed would be in doubt.
+KEEPALIVE = 15.0
+#: Most connections to the service.
+CONNECTIONS = 100
+
+
+class Body(Protocol):
+    """The bytes of an upload, as the transport needs them."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes; None if unknown."""
+        ...
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether `open` can be called (again) now and gives the same bytes."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The bytes, from the first on; what they come from is closed when the context ends."""
+        ...
+
+
+#: Called with the bytes handed to the connection so far.
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TransportStatistics:
+    """What was sent so far.
+
+    Attributes:
+        requests: Attempts, failed ones included.
+        retries: Attempts that repeated a failed one.
+        rate_limited: Answers with status 429.
+        bytes_uploaded: Bytes handed to connections by uploads.
+    """
+
+    requests: int
+    retries: int
+    rate_limited: int
+    bytes_uploaded: int
+
+
+#: How aiohttp's errors read in ours; the first match counts, `aiohttp.ClientError` matches the rest.
+_TRANSLATIONS: tuple[tuple[type[BaseException], type[TransportError]], ...] = (
+    (aiohttp.ConnectionTimeoutError, ConnectFailed),
+    (aiohttp.ServerTimeoutError, ServiceTimeout),
+    (aiohttp.ClientConnectorError, ConnectFailed),
+    (aiohttp.ServerFingerprintMismatch, ConnectFailed),
+    (aiohttp.ClientHttpProxyError, ConnectFailed),
+    (aiohttp.InvalidURL, ConnectFailed),
+    (aiohttp.NonHttpUrlClientError, ConnectFailed),
+    (aiohttp.ClientPayloadError, UnreadableAnswer),
+    (aiohttp.ClientResponseError, UnreadableAnswer),
+    (TimeoutError, ServiceTimeout),
+    (ssl.SSLError, ConnectionLost),
+    (OSError, ConnectionLost),
+    (aiohttp.ClientError, ConnectionLost),
+)
+TRANSLATED = (aiohttp.ClientError, OSError)
+
+
+def translate(request: Request, error: BaseException) -> TransportError:
+    """The error of ours that says what one of aiohttp's (or of the system's) means."""
+    for theirs, ours in _TRANSLATIONS:
+        if isinstance(error, theirs):
+            return ours(str(request), str(error) or type(error).__name__)
+    raise TypeError(f"not an error of a connection: {error!r}")
+
+
+class Transport:
+    """Sends requests to one host with one key. Use it as an async context manager.
+
+    Args:
+        settings: Address and key.
+        timeouts: When to give a silent connection up.
+        retry: Which failed request is sent again.
+        on_event: Told of retries and pauses.
+        trust_env: Use the proxies named in `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
+        rng: Gives numbers in [0, 1), for the jitter.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        on_event: EventHandler = ignore,
+        trust_env: bool = False,
+        rng: Random = random.random,
+    ) -> None:
+        self._settings = settings
+        self._timeouts = timeouts or Timeouts()
+        self._retry = retry or RetryPolicy()
+        self._emit = on_event
+        self._trust_env = trust_env
+        self._rng = rng
+        self._session: aiohttp.ClientSession | None = None
+        self._paused_until = 0.0
+        self._requests = self._retries = self._rate_limited = self._bytes_uploaded = 0
+        self._clock_ahead = timedelta()
+
+    def __repr__(self) -> str:
+        state = "open" if self._session else "closed"
+        return f"<Transport {self._settings.base_url} {state}>"
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEPALIVE),
+            headers={"User-Agent": f"asyncscribe/{__version__} aiohttp/{aiohttp.__version__}"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=self._trust_env,
+        )
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be sent."""
+        return self._session is not None
+
+    def statistics(self) -> TransportStatistics:
+        """What was sent so far."""
+        return TransportStatistics(self._requests, self._retries, self._rate_limited, self._bytes_uploaded)
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far the service's clock is ahead of this machine's, as its latest `Date` header told (to the second)."""
+        return self._clock_ahead
+
+    async def send(
+        self, request: Request, body: Body | None = None, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Send a request, again if it failed and may be repeated, and return the JSON object of its answer.
+
+        Args:
+            request: What to ask.
+            body: The bytes of an upload.
+            progress: Told how many of them were handed to the connection; starts over with each attempt.
+
+        Raises:
+            ServiceError: The last attempt's failure.
+            SourceError: The body could not be read.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            await self._keep_pause()
+            try:
+                return await self._attempt(request, body, progress)
+            except ServiceError as error:
+                self._rate_limited += getattr(error, "status", None) == 429
+                safe = request.safe
+                if body is not None and not body.repeatable:
+                    raise
+                decision = self._retry.decide(error, attempt, safe=safe, random=self._rng)
+                if decision is None:
+                    raise
+                _log.info("%s; again in %.1f s", error, decision.delay)
+                self._emit(RequestRetried(str(request), str(error), decision.delay))
+            self._retries += 1
+            if decision.pause_all:
+                self._pause(decision.delay)
+            else:
+                await anyio.sleep(decision.delay)
+
+    def _pause(self, seconds: float) -> None:
+        self._paused_until = max(self._paused_until, anyio.current_time() + seconds)
+        self._emit(RequestsPaused(seconds))
+
+    async def _keep_pause(self) -> None:
+        # A loop, for the pause may be prolonged meanwhile.
+        while (left := self._paused_until - anyio.current_time()) > 0:  # noqa: ASYNC110
+            await anyio.sleep(left)
+
+    async def _attempt(self, request: Request, body: Body | None, progress: Progress | None) -> dict[str, Any]:
+        self._requests += 1
+        if body is None:
+            status, headers, content = await self._exchange(request)
+        else:
+            status, headers, content = await self._upload(request, body, progress)
+        now = datetime.now(UTC)
+        if (date := protocol.http_date(headers.get("Date"))) is not None:
+            self._clock_ahead = date - now
+        if status >= 300:
+            key = self._settings.api_key.get_secret_value().encode()
+            raise protocol.api_error(request, status, headers, content.replace(key, b"***"), now=now)
+        return protocol.read_document(request, content)
+
+    async def _exchange(self, request: Request, **options: Any) -> tuple[int, Any, bytes]:
+        if self._session is None:
+            raise RuntimeError("the client is not open: use it in `async with AsyncClient(...) as client:`")
+        options.setdefault("timeout", self._timeout(total=self._timeouts.request))
+        headers = {"Authorization": self._settings.api_key.get_secret_value(), **options.pop("headers", {})}
+        try:
+            async with self._session.request(
+                request.method,
+                self._settings.base_url + request.path,
+                params=request.query or None,
+                json=request.json,
+                headers=headers,
+                # A redirect could lead the key to another host.
+                allow_redirects=False,
+                **options,
+            ) as response:
+                return response.status, response.headers, await response.read()
+        except TRANSLATED as error:
+            raise translate(request, error) from error
+
+    async def _upload(self, request: Request, body: Body, progress: Progress | None) -> tuple[int, Any, bytes]:
+        headers = {"Content-Type": "application/octet-stream"}
+        if body.size is not None:
+            headers["Content-Length"] = str(body.size)
+        stream: _Watched | None = None
+        with anyio.CancelScope() as scope:
+            async with body.open() as chunks:
+                stream = _Watched(chunks, scope, self._timeouts.stall, progress)
+                try:
+                    return await self._exchange(
+                        request, data=stream, headers=headers, timeout=self._timeout(total=None)
+                    )
+                except TransportError:
+                    if stream.error is not None:
+                        raise stream.error from None
+                    raise
+                finally:
+                    self._bytes_uploaded += stream.sent
+        sent = stream.sent if stream else 0
+        raise UploadStalled(str(request), f"nothing was taken for {self._timeouts.stall:g} s, after {sent} bytes")
+
+    def _timeout(self, *, total: float | None) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(total=total, sock_connect=self._timeouts.connect, sock_read=self._timeouts.idle)
+
+
+class _Watched:
+    """A body's bytes, with a deadline on each handover.
+
+    aiohttp has no write timeout: a peer that stops reading would hang an upload for ever. While a chunk is with the
+    connection, the scope around the request has a deadline; while the next one is read from the source, which may
+    take its time, and after the last one, when aiohttp's read timeout takes over, it has none.
+    """
+
+    def __init__(
+        self, chunks: AsyncIterator[bytes], scope: anyio.CancelScope, stall: float, progress: Progress | None
+    ) -> None:
+        self._chunks = chunks
+        self._scope = scope
+        self._stall = stall
+        self._progress = progress
+        self._handed_over = 0
+        self.sent = 0
+        self.error: Exception | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        self._scope.deadline = float("inf")
+        if self._handed_over:
+            self.sent += self._handed_over
+            self._handed_over = 0
+            if self._progress is not None:
+                self._progress(self.sent)
+        try:
+            chunk = await anext(self._chunks)
+        except Exception as error:
+            # aiohttp hides what its body iterator raises behind a connection error.
+            if not isinstance(error, StopAsyncIteration):
+                self.error = error
+            raise
+        self._handed_over = len(chunk)
+        self._scope.deadline = anyio.current_time() + self._stall
+        return chunk
