@@ -1,0 +1,21 @@
+"""A server of the same HTTP API on loopback, with a real speech engine and a simulated one.
+
+It shares no code with the client that reads or writes the API, so that a field misread once is not misread on both
+ends.
+"""
+
+from asyncscribe.server.engines.base import Engine, EngineError, Recognition, Recording, SpokenWord
+from asyncscribe.server.engines.pocketsphinx import PocketSphinxEngine
+from asyncscribe.server.engines.simulated import SimulatedEngine
+from asyncscribe.server.local import LocalServer
+
+__all__ = [
+    "Engine",
+    "EngineError",
+    "LocalServer",
+    "PocketSphinxEngine",
+    "Recognition",
+    "Recording",
+    "SimulatedEngine",
+    "SpokenWord",
+]

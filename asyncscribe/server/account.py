@@ -1,0 +1,60 @@
+"""An account's limit of parallel jobs and its first-come, first-served queue. Pure: no I/O and no clock."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class Account:
+    """Says which jobs run: at most `limit` at once, the others in the order they came.
+
+    Args:
+        limit: Jobs that run at once, at least 1.
+    """
+
+    def __init__(self, limit: int) -> None:
+        if limit < 1:
+            raise ValueError(f"an account's limit is at least 1, not {limit}")
+        self._limit = limit
+        self._running: set[str] = set()
+        self._queue: deque[str] = deque()
+
+    @property
+    def limit(self) -> int:
+        """Jobs that run at once."""
+        return self._limit
+
+    @property
+    def running(self) -> int:
+        """Jobs that run now."""
+        return len(self._running)
+
+    @property
+    def queued(self) -> int:
+        """Jobs that wait now."""
+        return len(self._queue)
+
+    def add(self, job: str) -> list[str]:
+        """Take a job; return the jobs that start now (this one or none)."""
+        self._queue.append(job)
+        return self._start()
+
+    def finish(self, job: str) -> list[str]:
+        """A job has ended or was deleted; return the jobs that start now."""
+        self._running.discard(job)
+        if job in self._queue:
+            self._queue.remove(job)
+        return self._start()
+
+    def set_limit(self, limit: int) -> list[str]:
+        """Change the limit; running jobs go on. Return the jobs that start now."""
+        self._limit = limit
+        return self._start()
+
+    def _start(self) -> list[str]:
+        started = []
+        while self._queue and len(self._running) < self._limit:
+            job = self._queue.popleft()
+            self._running.add(job)
+            started.append(job)
+        return started

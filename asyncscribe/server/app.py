@@ -1,0 +1,192 @@
+"""The HTTP side of the local server: routes, key, JSON errors, paging."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from asyncscribe.server.checks import Refused, check
+from asyncscribe.server.faults import Faults, Handler
+from asyncscribe.server.service import UPLOAD_PATH, Record, Service
+from asyncscribe.server.storage import Storage, TooLarge
+
+STATUSES = frozenset({"queued", "processing", "completed", "error"})
+
+
+def build(
+    service: Service, storage: Storage, faults: Faults, requests: Counter[str], api_key: str | None
+) -> web.Application:
+    """The application.
+
+    Args:
+        service: The account's transcripts.
+        storage: Where uploads go.
+        faults: Answers that are to fail.
+        requests: Counts requests by method and route.
+        api_key: The only key that is accepted; None accepts any.
+    """
+    api = _Api(service, storage)
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        requests[f"{request.method} {resource.canonical if resource else request.path}"] += 1
+        return await handler(request)
+
+    @web.middleware
+    async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith(UPLOAD_PATH):
+            return await handler(request)
+        key = request.headers.get("Authorization", "")
+        if not key or (api_key is not None and not hmac.compare_digest(key.encode(), api_key.encode())):
+            return _error(401, "Authentication error, API token missing/invalid")
+        return await handler(request)
+
+    app = web.Application(middlewares=[count, _json_errors, authenticate, faults.middleware], client_max_size=2**22)
+    app.add_routes(
+        [
+            web.post("/v2/upload", api.upload),
+            web.post("/v2/transcript", api.create),
+            web.get("/v2/transcript", api.list),
+            web.get("/v2/transcript/{id}", api.get),
+            web.delete("/v2/transcript/{id}", api.delete),
+            web.get(UPLOAD_PATH + "{key:.*}", api.uploaded),
+        ]
+    )
+    return app
+
+
+@web.middleware
+async def _json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Refused as refused:
+        return _error(400, str(refused))
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _error(error.status, "Not found" if error.status in {404, 405} else error.reason)
+
+
+def _error(status: int, text: str) -> web.Response:
+    return web.json_response({"error": text}, status=status)
+
+
+class _Api:
+    def __init__(self, service: Service, storage: Storage) -> None:
+        self._service = service
+        self._storage = storage
+
+    async def upload(self, request: web.Request) -> web.Response:
+        async def chunks() -> AsyncIterator[bytes]:
+            while chunk := await request.content.readany():
+                yield chunk
+
+        try:
+            key = await self._storage.save(chunks())
+        except TooLarge:
+            return _error(413, "Upload failed, the file is too large")
+        # Measured at the service: https://cdn.assemblyai.com/upload/<hex>/<uuid>.
+        return web.json_response({"upload_url": f"{request.url.origin()}{UPLOAD_PATH}{key}"})
+
+    async def uploaded(self, _: web.Request) -> web.Response:
+        # Only the service can read an upload; anybody else gets what its storage answers.
+        return web.Response(status=403, content_type="application/xml", text="<Error><Code>AccessDenied</Code></Error>")
+
+    async def create(self, request: web.Request) -> web.Response:
+        try:
+            parameters = json.loads(await request.read())
+        except ValueError as error:
+            raise Refused("Invalid JSON in the request body") from error
+        if not isinstance(parameters, dict):
+            raise Refused("The request body must be a JSON object")
+        check(parameters)
+        return web.json_response(self._service.create(parameters).document)
+
+    async def get(self, request: web.Request) -> web.Response:
+        return web.json_response(self._record(request.match_info["id"]).document)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        record = self._record(request.match_info["id"])
+        self._service.delete(record)
+        return web.json_response(record.document)
+
+    async def list(self, request: web.Request) -> web.Response:
+        query = request.query
+        limit = _limit(query.get("limit", "10"))
+        status = query.get("status")
+        if status is not None and status not in STATUSES:
+            raise Refused(f"status must be one of {', '.join(sorted(STATUSES))}")
+        day = _day(query.get("created_on"))
+        before = self._record(query["before_id"]) if "before_id" in query else None
+        after = self._record(query["after_id"]) if "after_id" in query else None
+        page: list[Record] = []
+        more = False
+        for record in self._service.newest_first(before=before, after=after):
+            if (status is None or record.status == status) and (day is None or record.created.startswith(day)):
+                if len(page) == limit:
+                    more = True
+                    break
+                page.append(record)
+        return web.json_response(
+            {
+                "page_details": _page_details(request, page, limit, more),
+                "transcripts": [_item(request, r) for r in page],
+            }
+        )
+
+    def _record(self, transcript_id: str) -> Record:
+        record = self._service.get(transcript_id)
+        if record is None:
+            raise Refused("Transcript lookup error, transcript id not found")
+        return record
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 200:
+        raise Refused("limit must be an integer from 1 to 200")
+    return int(text)
+
+
+def _day(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date().isoformat()  # noqa: DTZ007 - a day, not a moment
+    except ValueError as error:
+        raise Refused("created_on must be a date, YYYY-MM-DD") from error
+
+
+def _page_details(request: web.Request, page: list[Record], limit: int, more: bool) -> dict[str, Any]:
+    here = request.url.origin().with_path("/v2/transcript")
+    kept = {name: value for name, value in request.query.items() if name not in {"before_id", "after_id"}}
+
+    def url(**place: str) -> str:
+        return str(here.with_query({**kept, "limit": str(limit), **place}))
+
+    return {
+        "limit": limit,
+        "result_count": len(page),
+        "current_url": str(request.url),
+        # "Previous" leads to older transcripts: an oddity of the API.
+        "prev_url": url(before_id=page[-1].id) if page and more else None,
+        "next_url": url(after_id=page[0].id) if page else None,
+    }
+
+
+def _item(request: web.Request, record: Record) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "resource_url": f"{request.url.origin()}/v2/transcript/{record.id}",
+        "status": record.status,
+        "created": record.created,
+        "completed": record.completed,
+        "audio_url": record.audio_url,
+        "error": record.document["error"],
+    }

@@ -1,0 +1,110 @@
+"""The documents that the API answers with, in the service's shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from asyncscribe.server.engines.base import Recognition
+
+DELETED_URL = "http://deleted_by_user"
+#: Answered with every transcript; the request's own values take their place.
+DEFAULTS: dict[str, Any] = {
+    "language_code": "en_us",
+    "punctuate": True,
+    "format_text": True,
+    "speech_model": None,
+    "speech_models": None,
+    "multichannel": False,
+    "webhook_url": None,
+    "auto_highlights": False,
+    "redact_pii": False,
+    "redact_pii_audio": False,
+    "speaker_labels": False,
+    "content_safety": False,
+    "iab_categories": False,
+    "language_detection": False,
+    "language_confidence_threshold": None,
+    "auto_chapters": False,
+    "summarization": False,
+    "custom_topics": False,
+    "disfluencies": False,
+    "filter_profanity": False,
+    "sentiment_analysis": False,
+    "entity_detection": False,
+    "speech_threshold": None,
+}
+#: Never sent back.
+SECRET = "webhook_auth_header_value"  # noqa: S105 - a field's name
+
+
+def timestamp() -> str:
+    """The present time as the API writes it: UTC, microseconds, no zone."""
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def transcript(transcript_id: str, status: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A transcript that has not ended: the request's fields and nulls."""
+    return {
+        "id": transcript_id,
+        "language_model": "assemblyai_default",
+        "acoustic_model": "assemblyai_default",
+        "status": status,
+        "error": None,
+        "text": None,
+        "words": None,
+        "utterances": None,
+        "confidence": None,
+        "audio_duration": None,
+        "language_confidence": None,
+        "speech_model_used": None,
+        "throttled": None,
+        "webhook_status_code": None,
+        "auto_highlights_result": None,
+        "summary": None,
+        "metadata": None,
+        **DEFAULTS,
+        **{name: value for name, value in parameters.items() if name != SECRET},
+        "webhook_auth": parameters.get("webhook_auth_header_name") is not None,
+    }
+
+
+def completed(recognition: Recognition) -> dict[str, Any]:
+    """The fields that a completed transcript has beside those of `transcript`."""
+    words = [
+        {
+            "text": word.text,
+            "start": word.start,
+            "end": word.end,
+            "confidence": round(word.confidence, 5),
+            "speaker": None,
+        }
+        for word in recognition.words
+    ]
+    confidences = [word.confidence for word in recognition.words]
+    return {
+        "status": "completed",
+        "text": " ".join(word.text for word in recognition.words),
+        "words": words,
+        "confidence": sum(confidences) / len(confidences) if confidences else None,
+        # Measured at the service: whole seconds, rounded up.
+        "audio_duration": math.ceil(recognition.duration),
+        "speech_model_used": recognition.model,
+        "metadata": {"warnings": [{"message": text} for text in recognition.warnings]}
+        if recognition.warnings
+        else None,
+    }
+
+
+def deleted() -> dict[str, Any]:
+    """What a deleted transcript has instead of its content; its status stays."""
+    return {
+        "text": "Deleted by user.",
+        "audio_url": DELETED_URL,
+        "webhook_url": DELETED_URL,
+        "words": None,
+        "utterances": None,
+        "confidence": None,
+    }

@@ -1,0 +1,1 @@
+"""Speech engines of the local server, behind the small protocol in `base`."""

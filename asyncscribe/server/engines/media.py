@@ -1,0 +1,80 @@
+"""Any audio or video file becomes 16 kHz, 16 bit, mono samples, by PyAV (FFmpeg)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import av.error
+
+from asyncscribe.server.engines.base import EngineError
+
+SAMPLE_RATE = 16_000
+BYTES_PER_SAMPLE = 2
+BYTES_PER_MS = SAMPLE_RATE * BYTES_PER_SAMPLE // 1_000
+#: The service refuses shorter audio (its documentation; older texts say 200).
+SHORTEST_MS = 160
+
+
+def samples(path: Path, start_ms: int = 0, end_ms: int | None = None) -> Iterator[bytes]:
+    """Decode a file, piece by piece, from `start_ms` to `end_ms`.
+
+    Raises:
+        EngineError: The file is no media, has no audio, or can't be decoded; worded as the service words it.
+    """
+    first, last = start_ms * BYTES_PER_MS, None if end_ms is None else end_ms * BYTES_PER_MS
+    position = 0
+    for piece in _decode(path):
+        begin, position = position, position + len(piece)
+        wanted = piece[max(first - begin, 0) : None if last is None else max(last - begin, 0)]
+        if wanted:
+            yield wanted
+        if last is not None and position >= last:
+            return
+
+
+def _decode(path: Path) -> Iterator[bytes]:
+    try:
+        with av.open(str(path), metadata_errors="replace") as container:
+            if not container.streams.audio:
+                raise EngineError(no_audio(path))
+            resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+            for frame in container.decode(container.streams.audio[0]):
+                yield from map(_bytes, resampler.resample(frame))
+            yield from map(_bytes, resampler.resample(None))
+    except av.error.InvalidDataError as error:
+        raise EngineError(no_audio(path)) from error
+    except (av.error.FFmpegError, ValueError) as error:
+        raise EngineError("Transcoding failed") from error
+
+
+def _bytes(frame: av.AudioFrame) -> bytes:
+    # A plane may be longer than its samples, for alignment.
+    return bytes(frame.planes[0])[: frame.samples * BYTES_PER_SAMPLE]
+
+
+def no_audio(path: Path) -> str:
+    """The service's text for a file without audio, with a type told from the first bytes."""
+    with path.open("rb") as file:
+        mime, description = _type(file.read(512))
+    return f"Transcoding failed. File does not appear to contain audio. File type is {mime} ({description})."
+
+
+def _type(head: bytes) -> tuple[str, str]:
+    signatures: tuple[tuple[bytes, str, str], ...] = (
+        (b"\x89PNG", "image/png", "PNG image data"),
+        (b"\xff\xd8\xff", "image/jpeg", "JPEG image data"),
+        (b"%PDF", "application/pdf", "PDF document"),
+        (b"PK\x03\x04", "application/zip", "Zip archive data"),
+    )
+    for signature, mime, description in signatures:
+        if head.startswith(signature):
+            return mime, description
+    if head.lstrip()[:14].lower().startswith((b"<!doctype html", b"<html")):
+        return "text/html", "HTML document"
+    if head.lstrip()[:1] in {b"{", b"["}:
+        return "application/json", "JSON text data"
+    if head and all(byte >= 32 or byte in b"\t\r\n" for byte in head):
+        return "text/plain", "ASCII text" if head.isascii() else "UTF-8 text"
+    return "application/octet-stream", "data"

@@ -1,0 +1,80 @@
+"""An engine that listens to nothing: words and times follow rules, for load and fault tests.
+
+The rules are written into the query of the audio URL, of an upload they come from its size:
+
+    duration=SECONDS    length of the audio (an upload: its bytes as 16 kHz, 16 bit, mono)
+    seconds=SECONDS     time the job takes (default: `speed` times the duration)
+    words=N             number of words (default: two and a half a second, as in calm speech)
+    error=TEXT          the job fails with this text
+    server_errors=N     the first N jobs of this URL fail as by the service's own fault
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+from asyncscribe.server.engines.base import SERVER_ERROR, EngineError, Recognition, Recording, SpokenWord
+
+#: Bytes of one second of audio at 16 kHz, 16 bit, mono.
+BYTES_PER_SECOND = 32_000
+WORDS_PER_SECOND = 2.5
+MARK = "simulated"
+NOTICE = "This transcript is simulated: nothing was listened to."
+_VOCABULARY = "this is a simulated transcript and nobody said any of these words".split()
+
+
+class SimulatedEngine:
+    """Makes transcripts by rule and says so in each.
+
+    Args:
+        speed: Seconds of work per second of audio.
+        default_duration: Seconds of audio of a URL that names none.
+    """
+
+    name = "simulated"
+    needs_audio = False
+
+    def __init__(self, *, speed: float = 0.05, default_duration: float = 10.0) -> None:
+        self._speed = speed
+        self._default_duration = default_duration
+        self._failed: Counter[str] = Counter()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return None
+
+    async def transcribe(self, recording: Recording) -> Recognition:
+        """Wait as long as the job takes and make its words."""
+        rules = {name: values[-1] for name, values in parse_qs(urlsplit(recording.url).query).items()}
+        duration = self._duration(rules, recording)
+        await asyncio.sleep(float(rules.get("seconds", duration * self._speed)))
+        if self._failed[recording.url] < int(rules.get("server_errors", 0)):
+            self._failed[recording.url] += 1
+            raise EngineError(SERVER_ERROR)
+        if "error" in rules:
+            raise EngineError(rules["error"])
+        count = int(rules.get("words", duration * WORDS_PER_SECOND))
+        return Recognition(_words(count, duration), duration, MARK, (NOTICE,))
+
+    def _duration(self, rules: dict[str, str], recording: Recording) -> float:
+        if "duration" in rules:
+            return float(rules["duration"])
+        if recording.path is not None:
+            return recording.path.stat().st_size / BYTES_PER_SECOND
+        return self._default_duration
+
+
+def _words(count: int, duration: float) -> tuple[SpokenWord, ...]:
+    step = duration * 1000 / max(count, 1)
+    return tuple(
+        SpokenWord(_VOCABULARY[n % len(_VOCABULARY)], int(n * step), int((n + 0.8) * step) + 1, 0.9)
+        for n in range(count)
+    )

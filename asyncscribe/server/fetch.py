@@ -1,0 +1,61 @@
+"""Fetches recordings from foreign URLs, and says in the service's words why one can't be had."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from asyncscribe.server.engines.base import EngineError
+from asyncscribe.server.storage import Storage, TooLarge
+from asyncscribe.version import __version__
+
+#: The service takes at most 5 GB by URL (its FAQ).
+LARGEST_DOWNLOAD = 5_000_000_000
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
+
+
+class Fetcher:
+    """Downloads into the storage.
+
+    Args:
+        storage: Where files go.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Get ready."""
+        self._session = aiohttp.ClientSession(
+            timeout=TIMEOUT,
+            headers={"User-Agent": f"asyncscribe-server/{__version__}"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def fetch(self, url: str) -> str:
+        """Download a URL and return its key in the storage.
+
+        Raises:
+            EngineError: It can't be had; worded as the service words it.
+        """
+        if self._session is None:
+            raise RuntimeError("the fetcher is not open")
+        try:
+            async with self._session.get(url) as response:
+                if response.status >= 400:
+                    side = "Client" if response.status < 500 else "Server"
+                    raise EngineError(
+                        f"Download error to {url}, {response.status} {side} Error: {response.reason} for url: {url}"
+                    )
+                return await self._storage.save(response.content.iter_any(), limit=LARGEST_DOWNLOAD)
+        except (aiohttp.ClientError, OSError, ValueError, TooLarge) as error:
+            raise EngineError(
+                f"Download error, unable to download {url}. Please make sure the file exists and is accessible from "
+                "the internet."
+            ) from error

@@ -1,0 +1,116 @@
+"""`LocalServer`: the API on a loopback port for as long as a context lasts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from asyncscribe.server import app
+from asyncscribe.server.account import Account
+from asyncscribe.server.engines.base import Engine
+from asyncscribe.server.engines.simulated import SimulatedEngine
+from asyncscribe.server.faults import Faults
+from asyncscribe.server.service import Record, Service
+from asyncscribe.server.storage import LARGEST_TOTAL, LARGEST_UPLOAD, Storage
+
+#: The limit of a free account.
+DEFAULT_LIMIT = 5
+LOOPBACK = "127.0.0.1"
+#: Bytes read from a connection at once; large, for uploads.
+READ_BYTES = 1024 * 1024
+
+
+class LocalServer:
+    """A server of the API in this process, for tests, demos and development.
+
+        async with LocalServer() as server:
+            async with AsyncClient(api_key=server.api_key, base_url=server.base_url) as client:
+                ...
+
+    Args:
+        engine: Turns recordings into words; default: the simulated one.
+        limit: Jobs that run at once; others are queued.
+        api_key: The only key that is accepted; None accepts any.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        largest_upload: Bytes of the largest upload.
+        largest_total: Bytes of all uploads that are kept.
+
+    Attributes:
+        faults: Answers that are to fail.
+        requests: Counts of requests by method and route.
+    """
+
+    def __init__(
+        self,
+        engine: Engine | None = None,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        api_key: str | None = None,
+        host: str = LOOPBACK,
+        port: int = 0,
+        largest_upload: int = LARGEST_UPLOAD,
+        largest_total: int = LARGEST_TOTAL,
+    ) -> None:
+        self.faults = Faults()
+        self.requests: Counter[str] = Counter()
+        self._api_key = api_key
+        self._host = host
+        self._port = port
+        self._storage = Storage(largest_upload, largest_total)
+        self._service = Service(engine or SimulatedEngine(), Account(limit), self._storage)
+        self._runner: web.AppRunner | None = None
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._service)
+            application = app.build(self._service, self._storage, self.faults, self.requests, self._api_key)
+            # Ending means ending: what still hangs is cancelled at once.
+            runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.0, read_bufsize=READ_BYTES)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.TCPSite(runner, self._host, self._port).start()
+            self._runner = runner
+            self._open = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._runner = None
+        await self._open.aclose()
+
+    @property
+    def api_key(self) -> str:
+        """A key that the server accepts."""
+        return self._api_key or "local"
+
+    @property
+    def port(self) -> int:
+        """The port it listens on.
+
+        Raises:
+            RuntimeError: The server is not running.
+        """
+        if self._runner is None:
+            raise RuntimeError("the server is not running: use it in `async with LocalServer(...) as server:`")
+        return int(self._runner.addresses[0][1])
+
+    @property
+    def base_url(self) -> str:
+        """The address for clients."""
+        return f"http://{self._host}:{self.port}"
+
+    @property
+    def records(self) -> list[Record]:
+        """All transcripts in the order of their creation: the truth that a client's view can be held against."""
+        return self._service.records
+
+    def set_limit(self, limit: int) -> None:
+        """Change the number of jobs that run at once."""
+        self._service.set_limit(limit)

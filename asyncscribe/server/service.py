@@ -1,0 +1,176 @@
+"""The life of jobs at the service: taken, queued, run by the engine, ended, deleted."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from asyncscribe.nursery import Nursery
+from asyncscribe.server import documents
+from asyncscribe.server.account import Account
+from asyncscribe.server.engines.base import SERVER_ERROR, Engine, EngineError, Recognition, Recording
+from asyncscribe.server.fetch import Fetcher
+from asyncscribe.server.storage import Storage
+
+_log = logging.getLogger("asyncscribe.server")
+
+#: Path under which uploads are known; only the service itself reads them.
+UPLOAD_PATH = "/upload/"
+
+
+@dataclass(slots=True)
+class Record:
+    """One transcript.
+
+    Attributes:
+        id: Its id.
+        position: Number in the order of creation.
+        audio_url: What is transcribed; changed when the transcript is deleted.
+        document: The answer of `GET /v2/transcript/{id}`.
+        created: When it was taken, as the API writes it.
+        completed: When it was completed, as the API writes it; None for others.
+    """
+
+    id: str
+    position: int
+    audio_url: str
+    document: dict[str, Any]
+    created: str = field(default_factory=documents.timestamp)
+    completed: str | None = None
+
+    @property
+    def status(self) -> str:
+        """`queued`, `processing`, `completed` or `error`."""
+        return str(self.document["status"])
+
+
+class Service:
+    """All transcripts of one account. An async context manager that owns the jobs' tasks.
+
+    Args:
+        engine: Turns recordings into words.
+        account: Says which jobs run.
+        storage: Keeps uploads.
+    """
+
+    def __init__(self, engine: Engine, account: Account, storage: Storage) -> None:
+        self._engine = engine
+        self._account = account
+        self._storage = storage
+        self._fetcher = Fetcher(storage)
+        self._nursery = Nursery()
+        self._records: list[Record] = []
+        self._by_id: dict[str, Record] = {}
+
+    async def __aenter__(self) -> Self:
+        self._storage.open()
+        await self._engine.__aenter__()
+        await self._fetcher.open()
+        await self._nursery.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self._nursery.__aexit__(exc_type, exc, traceback)
+        finally:
+            await self._fetcher.close()
+            await self._engine.__aexit__(exc_type, exc, traceback)
+            self._storage.close()
+
+    @property
+    def records(self) -> list[Record]:
+        """All transcripts in the order of their creation."""
+        return self._records
+
+    def create(self, parameters: Mapping[str, Any]) -> Record:
+        """Take a job. Nothing is awaited in between, so a request that was read is a job."""
+        transcript_id = str(uuid.uuid4())
+        document = documents.transcript(transcript_id, "queued", parameters)
+        record = Record(transcript_id, len(self._records), str(parameters["audio_url"]), document)
+        self._records.append(record)
+        self._by_id[transcript_id] = record
+        self._launch(self._account.add(transcript_id))
+        return record
+
+    def get(self, transcript_id: str) -> Record | None:
+        """A transcript by its id."""
+        return self._by_id.get(transcript_id)
+
+    def delete(self, record: Record) -> None:
+        """Empty a transcript and remove its upload; it stays in the list."""
+        self._storage.remove(_upload_key(record.audio_url) or "")
+        record.document |= documents.deleted()
+        record.audio_url = documents.DELETED_URL
+
+    def newest_first(self, *, before: Record | None = None, after: Record | None = None) -> Iterator[Record]:
+        """Transcripts from the newest to the oldest, between two of them."""
+        newest = (before.position if before else len(self._records)) - 1
+        oldest = after.position + 1 if after else 0
+        for position in range(newest, oldest - 1, -1):
+            yield self._records[position]
+
+    def set_limit(self, limit: int) -> None:
+        """Change the number of jobs that run at once."""
+        self._launch(self._account.set_limit(limit))
+
+    def _launch(self, ids: Iterable[str]) -> None:
+        for transcript_id in ids:
+            record = self._by_id[transcript_id]
+            record.document["status"] = "processing"
+            self._nursery.start_soon(self._run, record)
+
+    async def _run(self, record: Record) -> None:
+        try:
+            recognition = await self._recognise(record)
+        except EngineError as error:
+            record.document |= {"status": "error", "error": str(error)}
+        except Exception:  # noqa: BLE001 - a mistake here costs one job, as it does at the service
+            _log.exception("transcript %s failed", record.id)
+            record.document |= {"status": "error", "error": SERVER_ERROR}
+        else:
+            content = documents.completed(recognition)
+            if record.audio_url == documents.DELETED_URL:
+                content |= documents.deleted()
+            record.document |= content
+            record.completed = documents.timestamp()
+        self._launch(self._account.finish(record.id))
+
+    async def _recognise(self, record: Record) -> Recognition:
+        url, parameters = record.audio_url, record.document
+        key = _upload_key(url)
+        if key is None and not self._engine.needs_audio:
+            return await self._engine.transcribe(Recording(url, None, parameters))
+        fetched = await self._fetcher.fetch(url) if key is None else None
+        try:
+            with self._file(fetched or key or "") as path:
+                if path is None:
+                    raise EngineError(
+                        f"Download error, unable to download {url}. Please make sure the file exists and is "
+                        "accessible from the internet."
+                    )
+                return await self._engine.transcribe(Recording(url, path, parameters))
+        finally:
+            if fetched is not None:
+                self._storage.remove(fetched)
+
+    @contextmanager
+    def _file(self, key: str) -> Iterator[Any]:
+        try:
+            yield self._storage.use(key)
+        finally:
+            self._storage.release(key)
+
+
+def _upload_key(url: str) -> str | None:
+    parts = urlsplit(url)
+    # Foreign URLs may have such a path too, but not with a key of this shape.
+    key = parts.path.removeprefix(UPLOAD_PATH)
+    return key if parts.path.startswith(UPLOAD_PATH) and len(key) == 69 and key[32] == "/" else None
