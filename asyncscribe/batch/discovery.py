@@ -1,0 +1,169 @@
+"""Which recordings a batch has, and what each is called in the output folder.
+
+Folders are walked lazily, in a stable order. Names never clash: should a later argument hold something of the same
+relative path as an earlier one, a hash of its full address is put into its name. Nothing is remembered per file, so a
+folder may be of any size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+#: Names that the service's documentation calls audio or video, and those its command line client looks for.
+MEDIA_SUFFIXES = frozenset(
+    ".3ga .3gp .8svx .aac .ac3 .aif .aiff .alac .amr .ape .au .dss .flac .flv .m2ts .m4a .m4b .m4p .m4r .m4v .mka "
+    ".mkv .mogg .mov .mp2 .mp3 .mp4 .mpga .mts .mxf .oga .ogg .opus .qcp .ts .tta .voc .wav .webm .wma .wv".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One recording of a batch.
+
+    Attributes:
+        source: A path or a URL.
+        name: Its relative path in the output folder, its suffix included, without that of a format.
+    """
+
+    source: Path | str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A folder or file that was named or met, and can't be read.
+
+    Attributes:
+        path: Where it is.
+        problem: Why it can't be read.
+    """
+
+    path: Path
+    problem: str
+
+
+class Discovery:
+    """Finds the recordings behind the arguments of a batch.
+
+    Args:
+        arguments: Folders, files and URLs. A file that is named is taken whatever its name ends in.
+        output: The output folder; transcripts are never looked into, even if it lies in one of the folders.
+    """
+
+    def __init__(self, arguments: Sequence[str], output: Path | None = None) -> None:
+        self._arguments = arguments
+        self._output = None if output is None else output.resolve()
+        self.unreadable: list[Unreadable] = []
+
+    async def items(self) -> AsyncIterator[Item]:
+        """The recordings, argument by argument."""
+        found = self._find()
+        loop = asyncio.get_running_loop()
+        while True:
+            # A folder on a slow disk must not block the loop; a hundred entries make the trip to a thread worth it.
+            some = await loop.run_in_executor(None, _take, found, 100)
+            if not some:
+                return
+            for item in some:
+                yield item
+
+    async def count(self) -> int:
+        """How many recordings there are; walks everything once more."""
+        other = Discovery(self._arguments, self._output)
+        return await asyncio.get_running_loop().run_in_executor(None, lambda: sum(1 for _ in other._find()))
+
+    def _find(self) -> Iterator[Item]:
+        for position, argument in enumerate(self._arguments):
+            earlier = self._arguments[:position]
+            if is_url(argument):
+                if argument not in earlier:
+                    yield Item(argument, self._free_name(argument, _url_name(argument), earlier))
+                continue
+            root = Path(argument)
+            for path in self._files(root):
+                if not _found_before(path, earlier):
+                    name = root.name if path == root else path.relative_to(root).as_posix()
+                    yield Item(path, self._free_name(path, name, earlier))
+
+    def _files(self, root: Path) -> Iterator[Path]:
+        if root.is_dir():
+            yield from self._walk(root, frozenset())
+        else:
+            # Missing or unreadable: the job says so, and counts as failed.
+            yield root
+
+    def _walk(self, folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+        try:
+            status = folder.stat()
+            identity = (status.st_dev, status.st_ino)
+            # A link that leads to a folder above would be walked for ever.
+            if identity in above or (self._output is not None and folder.resolve() == self._output):
+                return
+            with os.scandir(folder) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            self.unreadable.append(Unreadable(folder, error.strerror or str(error)))
+            return
+        for entry in listed:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from self._walk(Path(entry.path), above | {identity})
+            elif is_media(entry.name):
+                yield Path(entry.path)
+
+    def _free_name(self, source: Path | str, name: str, earlier: Sequence[str]) -> str:
+        if not any(_gives(argument, name) for argument in earlier):
+            return name
+        address = source if isinstance(source, str) else str(source.resolve())
+        digest = hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        path = PurePosixPath(name)
+        return str(path.with_name(f"{path.stem}~{digest}{path.suffix}"))
+
+
+def is_url(argument: str) -> bool:
+    """Whether an argument is an address and not a path."""
+    return argument.lower().startswith(("http://", "https://"))
+
+
+def is_media(name: str) -> bool:
+    """Whether a file's name says that it is audio or video."""
+    return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES  # noqa: PTH122 - called for every file there is
+
+
+def _url_name(url: str) -> str:
+    parts = urlsplit(url)
+    name = PurePosixPath(unquote(parts.path)).name or parts.hostname or "recording"
+    # What is a separator or a hidden name elsewhere is none here.
+    return name.replace("/", "_").replace("\\", "_").replace("\0", "_").lstrip(".") or "recording"
+
+
+def _gives(argument: str, name: str) -> bool:
+    """Whether an argument has an item of this name."""
+    if is_url(argument):
+        return _url_name(argument) == name
+    path = Path(argument)
+    return (path / name).exists() if path.is_dir() else path.name == name
+
+
+def _found_before(path: Path, earlier: Sequence[str]) -> bool:
+    if not earlier:
+        return False
+    real = path.resolve()
+    for argument in earlier:
+        if is_url(argument):
+            continue
+        other = Path(argument).resolve()
+        if real == other or (other.is_dir() and other in real.parents and is_media(path.name)):
+            return True
+    return False
+
+
+def _take(items: Iterator[Item], most: int) -> list[Item]:
+    return [item for item, _ in zip(items, range(most), strict=False)]

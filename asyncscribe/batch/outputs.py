@@ -1,0 +1,94 @@
+"""Transcripts as files: one per recording and format, whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+
+import anyio
+
+from asyncscribe.models.transcript import Transcript
+
+
+class Format(StrEnum):
+    """What a transcript is written as; also the suffix of the file."""
+
+    TEXT = "text"
+    TXT = "txt"
+    JSON = "json"
+    SRT = "srt"
+    VTT = "vtt"
+
+
+def render(transcript: Transcript, form: Format) -> str:
+    """A transcript in a format, with a line break at the end. JSON is the service's document, unchanged."""
+    match form:
+        case Format.JSON:
+            content = json.dumps(transcript.document, ensure_ascii=False, indent=2)
+        case Format.SRT:
+            content = transcript.to_srt()
+        case Format.VTT:
+            content = transcript.to_vtt()
+        case _:
+            content = transcript.to_text(speakers=True)
+    return content if content.endswith("\n") else content + "\n"
+
+
+class Outputs:
+    """Writes transcripts below a folder.
+
+    Args:
+        folder: The output folder; made when the first file is written.
+        formats: What is written for each transcript.
+    """
+
+    def __init__(self, folder: Path, formats: Sequence[Format]) -> None:
+        self._folder = folder
+        self._formats = tuple(dict.fromkeys(formats))
+
+    def paths(self, name: str) -> list[Path]:
+        """The files of a recording, in the order of the formats."""
+        return [self._folder / f"{name}.{form.value}" for form in self._formats]
+
+    async def write(self, name: str, transcript: Transcript) -> list[Path]:
+        """Write a transcript in all formats and return the files.
+
+        Raises:
+            OSError: A file can't be written; no half-written one is left.
+        """
+        paths = self.paths(name)
+        contents = [render(transcript, form) for form in self._formats]
+        # A thread can't be interrupted: when cancelled, wait for it rather than leave it behind.
+        with anyio.CancelScope(shield=True):
+            await asyncio.get_running_loop().run_in_executor(None, _write_all, paths, contents)
+        return paths
+
+
+def _write_all(paths: Sequence[Path], contents: Sequence[str]) -> None:
+    for path, content in zip(paths, contents, strict=True):
+        write_atomically(path, content)
+
+
+def write_atomically(path: Path, content: str) -> None:
+    """Write a text file so that at any moment there is the old one, the new one or none, also after a power cut.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A short name of its own: the target's may already be as long as the file system allows.
+    temporary = path.with_name(f".asyncscribe-{secrets.token_hex(8)}")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

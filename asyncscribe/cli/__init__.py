@@ -1,0 +1,1 @@
+"""The `asyncscribe` command. Needs the `cli` extra."""

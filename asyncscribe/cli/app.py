@@ -1,0 +1,41 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from asyncscribe.cli import batch, serve, transcribe
+from asyncscribe.version import __version__
+
+app = typer.Typer(
+    name="asyncscribe",
+    help="Transcribe recordings with AssemblyAI's API, one or thousands at once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(transcribe.transcribe)
+app.command()(batch.batch)
+app.command()(serve.serve)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Transcribe recordings with AssemblyAI's API, one or thousands at once."""
+
+
+def run() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,63 @@
+"""The client that a command works with: of the service, or of an embedded server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from asyncscribe.cli.exits import UserError
+from asyncscribe.client import POLLING, AsyncClient
+from asyncscribe.events import EventHandler
+from asyncscribe.policies.backoff import Backoff
+
+#: The embedded server answers at once and has no request limit worth saving.
+LOCAL_POLLING = Backoff(initial=0.2, factor=1.3, maximum=1.0, jitter=0.1)
+
+
+@asynccontextmanager
+async def connect(
+    *, local: bool, base_url: str | None, concurrency: int, on_event: EventHandler | None = None
+) -> AsyncIterator[AsyncClient]:
+    """Open a client.
+
+    Args:
+        local: Start the embedded server for it.
+        base_url: Where the API is; not with `local`.
+        concurrency: Jobs at once.
+        on_event: Told of every event.
+
+    Raises:
+        UserError: The options contradict one another, or the embedded server is not installed.
+        ConfigurationError: There is no key, or the address is not usable.
+    """
+    async with AsyncExitStack() as stack:
+        key = None
+        polling = POLLING
+        if local:
+            if base_url is not None:
+                raise UserError("--local and --base-url contradict one another")
+            server = await stack.enter_async_context(_server(concurrency))
+            key, base_url, polling = server.api_key, server.base_url, LOCAL_POLLING
+        yield await stack.enter_async_context(
+            AsyncClient(key, base_url, concurrency=concurrency, polling=polling, on_event=on_event)
+        )
+
+
+def _server(limit: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    from asyncscribe.server import LocalServer, PocketSphinxEngine
+
+    require_engine()
+    return LocalServer(PocketSphinxEngine(), limit=limit)
+
+
+def require_engine() -> None:
+    """Check that the real engine's packages are installed, without loading them.
+
+    Raises:
+        UserError: They are not.
+    """
+    from importlib.util import find_spec
+
+    missing = [name for name in ("pocketsphinx", "av") if find_spec(name) is None]
+    if missing:
+        raise UserError(f"the speech engine needs {' and '.join(missing)}", "pip install 'asyncscribe[local]'")

@@ -1,0 +1,90 @@
+"""The exit codes of all commands, and how a run ends with one."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from enum import IntEnum
+from typing import Any
+
+import typer
+
+from asyncscribe.errors import AsyncscribeError, AuthenticationError, ConfigurationError, MissingApiKey
+
+
+class Exit(IntEnum):
+    """How a command ended."""
+
+    DONE = 0
+    """Everything was done."""
+    FAILED = 1
+    """Something failed; it is listed at the end."""
+    USAGE = 2
+    """The command was called wrongly, or a setting is missing."""
+    INTERRUPTED = 130
+    """Ctrl-C, or SIGTERM."""
+
+
+class UserError(Exception):
+    """A mistake of the user's.
+
+    Attributes:
+        hint: What to do.
+        code: The exit code.
+    """
+
+    def __init__(self, message: str, hint: str = "", code: Exit = Exit.USAGE) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.code = code
+
+
+def tell(text: str) -> None:
+    """Write a message to stderr, whatever characters it has."""
+    encoding = sys.stderr.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)  # noqa: T201
+
+
+def run(command: Callable[[], Coroutine[Any, Any, Exit]]) -> None:
+    """Run a command to its end and exit; mistakes of the user's are told in a line or two, without a traceback."""
+    try:
+        code = asyncio.run(_interruptible(command()))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        tell("interrupted")
+        code = Exit.INTERRUPTED
+    except UserError as error:
+        code = _explain(str(error), error.hint, error.code)
+    except AsyncscribeError as error:
+        usage = isinstance(error, ConfigurationError)
+        code = _explain(str(error), _hint(error), Exit.USAGE if usage else Exit.FAILED)
+    except BrokenPipeError:
+        # The reader of stdout has gone, as `head` does. Python would complain once more when it flushes at exit.
+        sys.stderr.close()
+        code = Exit.FAILED
+    raise typer.Exit(code)
+
+
+async def _interruptible(command: Coroutine[Any, Any, Exit]) -> Exit:
+    task = asyncio.current_task()
+    if task is not None and sys.platform != "win32":
+        # SIGINT is asyncio's own; a service manager's SIGTERM has to clean up just the same.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await command
+
+
+def _explain(message: str, hint: str, code: Exit) -> Exit:
+    tell(f"error: {message}")
+    if hint:
+        tell(f"hint: {hint}")
+    return code
+
+
+def _hint(error: AsyncscribeError) -> str:
+    match error:
+        case MissingApiKey():
+            return "or add --local to use the embedded server, which needs no key"
+        case AuthenticationError():
+            return "check ASSEMBLYAI_API_KEY, and ASSEMBLYAI_BASE_URL if the account is in the EU region"
+    return ""

@@ -1,0 +1,103 @@
+"""`asyncscribe transcribe`: sources in, transcripts on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from enum import StrEnum
+from typing import Annotated
+
+import anyio
+import typer
+
+from asyncscribe.batch.outputs import Format, render
+from asyncscribe.cli.connection import connect
+from asyncscribe.cli.exits import Exit, UserError, run, tell
+from asyncscribe.cli.options import BaseUrl, Concurrency, Local, Options, parse_config
+from asyncscribe.cli.rendering import printable
+from asyncscribe.errors import AccountError
+from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.models.transcript import Transcript
+from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT
+from asyncscribe.sources import Source, name_of
+
+
+class PrintedFormat(StrEnum):
+    """What `--format` takes."""
+
+    TEXT = "text"
+    JSON = "json"
+    SRT = "srt"
+    VTT = "vtt"
+
+
+def transcribe(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="Files or URLs; - reads one recording from stdin.")
+    ],
+    form: Annotated[
+        PrintedFormat, typer.Option("--format", "-f", help="What is printed; json is one document a line.")
+    ] = PrintedFormat.TEXT,
+    options: Options = None,
+    local: Local = False,
+    base_url: BaseUrl = None,
+    concurrency: Concurrency = FREE_ACCOUNT_LIMIT,
+) -> None:
+    """Transcribe recordings and print the transcripts to stdout, in the order of the arguments.
+
+    The API key is read from ASSEMBLYAI_API_KEY or from a file named .env. Exit codes: 0 all done, 1 some failed,
+    2 wrong usage, 130 interrupted.
+    """
+    run(lambda: _transcribe(sources, form, parse_config(options), local, base_url, concurrency))
+
+
+async def _transcribe(
+    sources: list[str],
+    form: PrintedFormat,
+    config: TranscriptionConfig,
+    local: bool,
+    base_url: str | None,
+    concurrency: int,
+) -> Exit:
+    if len(sources) > 1 and form in {PrintedFormat.SRT, PrintedFormat.VTT}:
+        raise UserError(
+            f"--format {form} prints one recording at a time", f"asyncscribe batch ... --format {form} writes many"
+        )
+    failed = 0
+    async with connect(local=local, base_url=base_url, concurrency=concurrency) as client:
+        opened = [_stdin() if source == "-" else source for source in sources]
+        async with aclosing(client.transcribe_many(opened, config, ordered=True)) as outcomes:
+            async for outcome in outcomes:
+                if isinstance(outcome.error, AccountError):
+                    raise outcome.error
+                if outcome.transcript is None:
+                    failed += 1
+                    name = "-" if sources[outcome.index] == "-" else name_of(outcome.source)
+                    text = printable(str(outcome.error))
+                    tell(f"error: {text}" if text.startswith(name) else f"error: {name}: {text}")
+                else:
+                    _print(outcome.transcript, form, sources[outcome.index] if len(sources) > 1 else None)
+    return Exit.FAILED if failed else Exit.DONE
+
+
+def _stdin() -> Source:
+    async def content() -> AsyncIterator[bytes]:
+        # A binary file of anyio's reads in a thread; aiofiles would close stdin.
+        file = anyio.wrap_file(sys.stdin.buffer)
+        while chunk := await file.read1(1024 * 1024):
+            yield chunk
+
+    return content()
+
+
+def _print(transcript: Transcript, form: PrintedFormat, name: str | None) -> None:
+    if form is PrintedFormat.JSON:
+        content = json.dumps(transcript.document, ensure_ascii=False) + "\n"
+    else:
+        content = render(transcript, Format(form.value))
+        if name is not None:
+            content = f"{printable(name)}: {content}"
+    sys.stdout.write(content)
+    sys.stdout.flush()
