@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
@@ -139,7 +138,7 @@ class Pipeline:
         priority: int,
         send: ObjectSendStream[Outcome[S] | Exception],
     ) -> None:
-        begun = time.monotonic()
+        begun = anyio.current_time()
         transcript: Transcript | None = None
         failure: Exception | None = None
         job: Job | None = None
@@ -149,7 +148,7 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - one bad item must never stop the others
             failure = error
         submissions = job.submissions if job else 0
-        await send.send(Outcome(source, transcript, failure, submissions, time.monotonic() - begun, index))
+        await send.send(Outcome(source, transcript, failure, submissions, anyio.current_time() - begun, index))
 
 
 class _Window:

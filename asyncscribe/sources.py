@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 import aiofiles
 import aiofiles.os
+import anyio
+from aiofiles.threadpool.binary import AsyncBufferedReader
 
 from asyncscribe.errors import SourceError
 
@@ -149,7 +151,7 @@ async def _path(path: Path) -> Upload:
             raise SourceError(name, "is not a regular file")
         if status.st_size == 0:
             raise SourceError(name, "is empty")
-        async with aiofiles.open(path, "rb"):
+        async with _opened(path):
             pass
     except (OSError, ValueError) as error:
         raise SourceError(name, _reason(error)) from error
@@ -189,6 +191,18 @@ async def _file(file: BinaryFile) -> Upload:
     if end <= start:
         raise SourceError(name, "there is nothing left to read in it")
     return SeekableFile(name, file, start, end - start)
+
+
+@asynccontextmanager
+async def _opened(path: Path) -> AsyncIterator[AsyncBufferedReader]:
+    # Shielded, since a cancelled trip to a thread may never be made: the file would stay open.
+    with anyio.CancelScope(shield=True):
+        file = await aiofiles.open(path, "rb")
+    try:
+        yield file
+    finally:
+        with anyio.CancelScope(shield=True):
+            await file.close()
 
 
 async def _call(function: Callable[..., object], *arguments: object) -> int:
@@ -266,7 +280,7 @@ class LocalFile:
         """
         async with AsyncExitStack() as stack:
             try:
-                file = await stack.enter_async_context(aiofiles.open(self.path, "rb"))
+                file = await stack.enter_async_context(_opened(self.path))
             except OSError as error:
                 raise SourceError(self.name, _reason(error)) from error
             yield _Chunks(file, self.name, self.size)
@@ -387,6 +401,6 @@ class _Pipe(Stream):
 
     @staticmethod
     async def _content(path: Path) -> AsyncIterator[bytes]:
-        async with aiofiles.open(path, "rb") as file:
+        async with _opened(path) as file:
             async for chunk in _read_all(file):
                 yield chunk

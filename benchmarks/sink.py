@@ -24,7 +24,7 @@ class _Sink(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, _: int) -> bytearray:
         return BUFFER
 
     def buffer_updated(self, nbytes: int) -> None:

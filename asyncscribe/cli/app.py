@@ -14,7 +14,7 @@ app = typer.Typer(
     help="Transcribe recordings with AssemblyAI's API, one or thousands at once.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None, # plain help: pasted, piped and wrapped well
+    rich_markup_mode=None,  # plain help: pasted, piped and wrapped well
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(transcribe.transcribe)

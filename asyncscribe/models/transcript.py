@@ -17,6 +17,7 @@ from typing import Annotated, Any, NewType, Self, TypeVar
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     PrivateAttr,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -141,7 +142,7 @@ class Transcript(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     id: TranscriptId
-    status: TranscriptStatus | str
+    status: Annotated[TranscriptStatus | str, Field(union_mode="left_to_right")]
     error: Lenient[str] = None
     audio_url: Lenient[str] = None
     text: Lenient[str] = None

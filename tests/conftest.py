@@ -1,0 +1,78 @@
+"""What many tests need: a clean environment, a server, a client, and the proof that nothing was left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, settings
+
+from asyncscribe import AsyncClient
+from asyncscribe.events import Event
+from asyncscribe.server import LocalServer
+from tests.support import KEY, open_client
+
+settings.register_profile(
+    "ci", derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ci")
+
+
+@pytest.fixture(autouse=True)
+def clean_surroundings(tmp_path_factory, monkeypatch) -> Iterator[None]:
+    """No key, no `.env`, and a folder for temporary files that has to be empty in the end."""
+    for name in list(os.environ):
+        if name.startswith("ASSEMBLYAI_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    yield
+    left = [path.name for path in temporary.iterdir() if path.name.startswith("asyncscribe")]
+    assert not left, f"temporary files were left: {left}"
+
+
+@pytest.fixture
+async def nothing_left() -> AsyncIterator[None]:
+    """After the test there is no task and no connection that was not there before."""
+    tasks = asyncio.all_tasks()
+    connections = _connections()
+    yield
+    # Transports close in the loop's next rounds.
+    for _ in range(5):
+        await asyncio.sleep(0)
+    left = asyncio.all_tasks() - tasks - {asyncio.current_task()}
+    assert not left, f"tasks were left: {left}"
+    assert not _connections() - connections, "connections were left"
+
+
+def _connections() -> set[tuple[object, ...]]:
+    return {
+        (connection.fd, connection.laddr, connection.raddr)
+        for connection in psutil.Process().net_connections("inet")
+        if connection.status in {psutil.CONN_ESTABLISHED, psutil.CONN_LISTEN}
+    }
+
+
+@pytest.fixture
+async def server(nothing_left) -> AsyncIterator[LocalServer]:
+    """The local server with the simulated engine, two jobs at once."""
+    async with LocalServer(limit=2, api_key=KEY) as running:
+        yield running
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    """What `client` told, in order."""
+    return []
+
+
+@pytest.fixture
+async def client(server, events) -> AsyncIterator[AsyncClient]:
+    """A client of `server` with quick schedules."""
+    async with open_client(server, on_event=events.append) as opened:
+        yield opened

@@ -1,0 +1,117 @@
+import copy
+import pickle
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncscribe import Transcript, TranscriptStatus
+from asyncscribe.models.pages import ListItem, parse_items
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+known = [*Transcript.model_fields, "words", "utterances", "chapters", "model_config", "document", "text"]
+documents = st.dictionaries(st.sampled_from(known) | st.text(max_size=8), json_values, max_size=12)
+
+DOCUMENT = {
+    "id": "t-1",
+    "status": "completed",
+    "text": "Hello there. Hi.",
+    "audio_duration": 7,
+    "confidence": 0.9,
+    "words": [
+        {"text": "Hello", "start": 100, "end": 400, "confidence": 0.9, "speaker": "A"},
+        {"text": "there.", "start": 420, "end": 800, "confidence": 0.8, "speaker": "A", "channel": "1"},
+        {"text": "Hi.", "start": 2000, "end": 2200, "confidence": 1, "speaker": "B"},
+    ],
+    "utterances": [
+        {"speaker": "A", "text": "Hello there.", "start": 100, "end": 800, "confidence": 0.85, "words": []},
+        {"speaker": "B", "text": "Hi.", "start": 2000, "end": 2200, "confidence": 1.0},
+    ],
+    "chapters": [{"gist": "greeting"}],
+}
+
+
+def test_a_completed_document_is_typed():
+    transcript = Transcript.model_validate(DOCUMENT)
+    assert transcript.status is TranscriptStatus.COMPLETED
+    assert transcript.is_final
+    assert transcript.duration == timedelta(seconds=7)
+    assert [word.text for word in transcript.words] == ["Hello", "there.", "Hi."]
+    assert transcript.words[1].channel == "1"
+    assert transcript.words[2].start == 2000
+    assert [utterance.speaker for utterance in transcript.utterances] == ["A", "B"]
+
+
+def test_the_raw_document_is_kept_and_unknown_fields_are_attributes():
+    transcript = Transcript.model_validate(DOCUMENT)
+    assert transcript.document is DOCUMENT
+    assert transcript.chapters == [{"gist": "greeting"}]
+
+
+def test_an_unknown_status_is_a_plain_string():
+    transcript = Transcript.model_validate({"id": "x", "status": "meditating"})
+    assert transcript.status == "meditating"
+    assert not transcript.is_final
+
+
+def test_a_value_of_a_wrong_type_reads_as_none():
+    transcript = Transcript.model_validate({"id": "x", "status": "completed", "confidence": "very", "text": 3})
+    assert transcript.confidence is None
+    assert transcript.text is None
+    assert transcript.to_text() == ""
+    assert transcript.duration is None
+
+
+@given(documents, st.text(min_size=1, max_size=5), st.text(min_size=1, max_size=5))
+def test_any_object_with_an_id_and_a_status_is_readable(document, transcript_id, status):
+    transcript = Transcript.model_validate({**document, "id": transcript_id, "status": status})
+    assert transcript.id == transcript_id
+    assert transcript.status == status
+    assert isinstance(transcript.words, tuple)
+    assert isinstance(transcript.utterances, tuple)
+    assert transcript.to_vtt().startswith("WEBVTT")
+    assert isinstance(transcript.to_srt() + transcript.to_text(speakers=True) + repr(transcript), str)
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_copies_keep_the_words(clone):
+    assert len(clone(Transcript.model_validate(DOCUMENT)).words) == 3
+
+
+def test_the_text_names_speakers_when_asked():
+    assert Transcript.model_validate(DOCUMENT).to_text(speakers=True) == "Speaker A: Hello there.\nSpeaker B: Hi."
+
+
+def test_the_repr_is_short():
+    long = Transcript.model_validate({"id": "x", "status": "error", "error": "no " * 500})
+    assert len(repr(long)) < 120
+    assert "<Transcript x error" in repr(long)
+
+
+def test_list_items_are_read_in_both_spellings_of_time():
+    page = {
+        "transcripts": [
+            {"id": "2", "status": "completed", "audio_url": "u", "created": "2026-11-02T21:49:25.586965", "error": ""},
+            {"id": "1", "status": "error", "audio_url": "u", "created": "2026-11-02T21:49:25Z", "error": "bad"},
+            "not an item",
+        ]
+    }
+    second, first = parse_items(page)
+    assert second == ListItem("2", "completed", "u", datetime(2026, 11, 2, 21, 49, 25, 586965, tzinfo=UTC))
+    assert first.created == datetime(2026, 11, 2, 21, 49, 25, tzinfo=UTC)
+    assert first.error == "bad"
+
+
+@given(json_values)
+def test_no_page_is_too_odd(value):
+    items = parse_items({"transcripts": value})
+    assert all(isinstance(item, ListItem) for item in items)
+
+
+def test_an_unreadable_time_is_none():
+    assert ListItem.parse({"created": "yesterday"}).created is None
