@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 import aiofiles
 import aiofiles.os
 import anyio
-from aiofiles.threadpool.binary import AsyncBufferedReader
 
 from asyncscribe.errors import SourceError
 
@@ -194,10 +193,10 @@ async def _file(file: BinaryFile) -> Upload:
 
 
 @asynccontextmanager
-async def _opened(path: Path) -> AsyncIterator[AsyncBufferedReader]:
+async def _opened(path: Path, buffering: int = -1) -> AsyncIterator[BinaryFile]:
     # Shielded, since a cancelled trip to a thread may never be made: the file would stay open.
     with anyio.CancelScope(shield=True):
-        file = await aiofiles.open(path, "rb")
+        file = await aiofiles.open(path, "rb", buffering)
     try:
         yield file
     finally:
@@ -216,12 +215,12 @@ async def _call(function: Callable[..., object], *arguments: object) -> int:
     return result  # type: ignore[no-any-return]
 
 
-async def _read(file: BinaryFile, name: str) -> bytes:
+async def _read(read: Callable[[int], bytes | Awaitable[bytes]], name: str) -> bytes:
     try:
-        if inspect.iscoroutinefunction(file.read):
-            chunk = await file.read(CHUNK_BYTES)
+        if inspect.iscoroutinefunction(read):
+            chunk = await read(CHUNK_BYTES)
         else:
-            chunk = await asyncio.get_running_loop().run_in_executor(None, file.read, CHUNK_BYTES)
+            chunk = await asyncio.get_running_loop().run_in_executor(None, read, CHUNK_BYTES)
             if inspect.isawaitable(chunk):
                 chunk = await chunk
     except (OSError, ValueError) as error:
@@ -232,7 +231,9 @@ async def _read(file: BinaryFile, name: str) -> bytes:
 
 
 async def _read_all(file: BinaryFile) -> AsyncIterator[bytes]:
-    while chunk := await _read(file, name_of(file)):
+    # `read` of a buffered pipe waits for a whole chunk; `read1` gives what is there.
+    read = getattr(file, "read1", file.read)
+    while chunk := await _read(read, name_of(file)):
         yield chunk
 
 
@@ -248,7 +249,7 @@ class _Chunks:
         return self
 
     async def __anext__(self) -> bytes:
-        chunk = await _read(self._file, self._name)
+        chunk = await _read(self._file.read, self._name)
         self._left -= len(chunk)
         if self._left < 0 or (not chunk and self._left):
             change = "grew" if self._left < 0 else "shrank"
@@ -401,6 +402,6 @@ class _Pipe(Stream):
 
     @staticmethod
     async def _content(path: Path) -> AsyncIterator[bytes]:
-        async with _opened(path) as file:
+        async with _opened(path, buffering=0) as file:
             async for chunk in _read_all(file):
                 yield chunk

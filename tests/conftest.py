@@ -22,6 +22,15 @@ settings.register_profile(
 settings.load_profile("ci")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def loop_of_the_main_thread() -> Iterator[None]:
+    """pytest-asyncio asks for the thread's loop, which Python 3.11 then makes and nobody closes: this one is closed."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.close()
+
+
 @pytest.fixture(autouse=True)
 def clean_surroundings(tmp_path_factory, monkeypatch) -> Iterator[None]:
     """No key, no `.env`, and a folder for temporary files that has to be empty in the end."""

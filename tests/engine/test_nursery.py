@@ -1,0 +1,76 @@
+import asyncio
+
+import anyio
+import pytest
+
+from asyncscribe.nursery import Nursery
+
+
+async def test_a_started_task_outlives_the_call_and_ends_with_the_nursery(nothing_left):
+    ended = []
+
+    async def work(value, *, task_status):
+        task_status.started(value)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.append(value)
+
+    async with Nursery() as nursery:
+        assert await nursery.start(work, "x") == "x"
+        assert not ended
+    assert ended == ["x"]
+
+
+async def test_errors_before_the_start_are_the_callers(nothing_left):
+    async def fail(*, task_status):
+        raise ValueError("early")
+
+    async with Nursery() as nursery:
+        with pytest.raises(ValueError, match="early"):
+            await nursery.start(fail)
+        await nursery.start(_works)
+
+
+async def _works(*, task_status):
+    task_status.started()
+
+
+async def test_cancelling_the_caller_cancels_what_has_not_started(nothing_left):
+    cancelled = anyio.Event()
+
+    async def slow(*, task_status):
+        try:
+            await anyio.sleep_forever()
+        finally:
+            cancelled.set()
+
+    async with Nursery() as nursery:
+        with anyio.move_on_after(0.01):
+            await nursery.start(slow)
+        assert cancelled.is_set()
+
+
+async def test_it_can_be_closed_from_another_task(nothing_left):
+    nursery = Nursery()
+    await asyncio.create_task(nursery.__aenter__())
+    await nursery.start(_works)
+    await asyncio.create_task(nursery.__aexit__(None, None, None))
+
+
+async def test_a_mistake_of_a_task_is_raised_when_it_closes_and_not_into_the_body(nothing_left):
+    async def broken():
+        raise ValueError("a mistake")
+
+    nursery = await Nursery().__aenter__()
+    nursery.start_soon(broken)
+    await anyio.wait_all_tasks_blocked()
+    with pytest.raises(ExceptionGroup):
+        await nursery.__aexit__(None, None, None)
+
+
+async def test_a_closed_nursery_takes_nothing():
+    with pytest.raises(RuntimeError, match="not open"):
+        await Nursery().start(_works)
+    with pytest.raises(RuntimeError, match="not open"):
+        Nursery().start_soon(_works)

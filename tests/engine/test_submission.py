@@ -1,0 +1,160 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from asyncscribe import AuthenticationError, BadRequest, ConnectFailed, SubmissionInDoubt, SubmissionPolicy
+from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.server import LocalServer, faults
+from asyncscribe.server.faults import When
+from asyncscribe.submission import Submitter
+from tests.support import KEY, open_client, recording
+
+POST = ("POST", "/v2/transcript")
+LIST = ("GET", "/v2/transcript")
+CONFIG = TranscriptionConfig()
+URL = recording()
+POLICY = SubmissionPolicy(lookups=(1, 3, 10), quiet=20, attempts=2)
+pytestmark = pytest.mark.looptime
+
+LOST_ANSWERS = [
+    faults.Drop(When.AFTER),
+    faults.CutBody(),
+    faults.Answer(500, when=When.AFTER),
+    faults.Answer(502, "<html>Bad Gateway</html>", when=When.AFTER),
+    faults.Answer(200, "{}", when=When.AFTER),
+]
+NEVER_ACTED = [faults.Drop(), faults.Answer(500), faults.Answer(504, "")]
+
+
+@pytest.fixture
+async def submitter(client):
+    return Submitter(client._transport, POLICY)
+
+
+async def test_a_submission_is_accepted(server, submitter):
+    accepted = await submitter.submit(URL, CONFIG)
+    assert [record.id for record in server.records] == [accepted.id]
+    assert accepted.status == "processing"
+    assert not accepted.found
+
+
+@pytest.mark.parametrize("fault", LOST_ANSWERS)
+async def test_a_lost_answer_is_looked_up_and_not_paid_twice(server, submitter, fault):
+    server.faults.script(*POST, fault)
+    accepted = await submitter.submit(URL, CONFIG)
+    assert [record.id for record in server.records] == [accepted.id]
+    assert accepted.found
+
+
+@pytest.mark.parametrize("fault", NEVER_ACTED)
+async def test_what_is_not_listed_is_submitted_again_only_after_the_quiet_time(server, submitter, fault):
+    server.faults.script(*POST, fault)
+    begun = asyncio.get_running_loop().time()
+    accepted = await submitter.submit(URL, CONFIG)
+    assert asyncio.get_running_loop().time() - begun >= POLICY.quiet
+    assert [record.id for record in server.records] == [accepted.id]
+    assert server.requests["GET /v2/transcript"] == 4
+
+
+async def test_a_refused_submission_is_raised_without_a_look(server, submitter):
+    server.faults.script(*POST, faults.Answer(400, '{"error": "no"}'))
+    with pytest.raises(BadRequest):
+        await submitter.submit(URL, CONFIG)
+    assert server.requests["GET /v2/transcript"] == 0
+
+
+async def test_a_wrong_key_is_raised_at_once(server):
+    async with open_client(server) as client:
+        server.faults.script(*POST, faults.Answer(401, '{"error": "no"}'))
+        with pytest.raises(AuthenticationError):
+            await Submitter(client._transport, POLICY).submit(URL, CONFIG)
+
+
+async def test_what_never_left_is_repeated_without_a_look(nothing_left):
+    async with LocalServer(api_key=KEY) as gone:
+        client = open_client(gone)
+    async with client:
+        with pytest.raises(ConnectFailed):
+            await Submitter(client._transport, POLICY).submit(URL, CONFIG)
+        assert client.stats.transport.requests == 4
+
+
+async def test_a_rate_limited_submission_is_repeated(server, submitter):
+    server.faults.script(*POST, faults.Answer(429, '{"error": "Too Many Requests"}', {"Retry-After": "3"}))
+    accepted = await submitter.submit(URL, CONFIG)
+    assert [record.id for record in server.records] == [accepted.id]
+
+
+async def test_what_stays_in_doubt_is_said(server, submitter):
+    server.faults.script(*POST, *[faults.Drop()] * 9)
+    with pytest.raises(SubmissionInDoubt, match="may exist") as raised:
+        await submitter.submit(URL, CONFIG)
+    assert raised.value.audio_url == URL
+    assert server.requests["POST /v2/transcript"] == POLICY.attempts
+
+
+async def test_without_a_look_at_the_end_it_stays_in_doubt(server, submitter):
+    server.faults.script(*POST, faults.Drop(When.AFTER))
+    server.faults.script(*LIST, *[faults.Answer(500)] * 99)
+    with pytest.raises(SubmissionInDoubt, match="may exist"):
+        await submitter.submit(URL, CONFIG)
+    assert len(server.records) == 1
+
+
+async def test_older_jobs_of_the_same_url_are_not_taken_for_the_lost_one(server, submitter):
+    first = await submitter.submit(URL, CONFIG)
+    server.faults.script(*POST, faults.Drop())
+    second = await submitter.submit(URL, CONFIG)
+    assert first.id != second.id
+    assert len(server.records) == 2
+
+
+async def test_a_foreign_job_from_before_is_not_taken_either(server, submitter, client):
+    stranger = await Submitter(client._transport).submit(URL, CONFIG)
+    earlier = datetime.now(UTC) - timedelta(minutes=1)
+    server.records[0].created = earlier.replace(tzinfo=None).isoformat()
+    server.faults.script(*POST, faults.Drop())
+    accepted = await submitter.submit(URL, CONFIG)
+    assert accepted.id != stranger.id
+
+
+async def test_the_look_goes_through_all_newer_pages(server, submitter, client):
+    server.faults.script(*POST, faults.Drop(When.AFTER))
+    task = asyncio.create_task(submitter.submit(URL, CONFIG))
+    while not server.records:
+        await asyncio.sleep(0.01)
+    other = Submitter(client._transport)
+    for number in range(450):
+        await other.submit(recording(str(number)), CONFIG)
+    accepted = await task
+    assert accepted.id == server.records[0].id
+    assert server.requests["GET /v2/transcript"] >= 3
+
+
+async def test_submissions_of_one_url_are_told_apart_when_some_are_lost(server, submitter):
+    server.faults.script(*POST, *[faults.Drop(When.AFTER), faults.Drop()] * 3)
+    accepted = await asyncio.gather(*(submitter.submit(URL, CONFIG) for _ in range(12)))
+    assert len({job.id for job in accepted}) == 12
+    assert {job.id for job in accepted} == {record.id for record in server.records}
+
+
+async def test_other_urls_go_on_while_one_is_in_doubt(server, submitter):
+    server.faults.script(*POST, faults.Drop())
+    doubtful = asyncio.create_task(submitter.submit(URL, CONFIG))
+    await asyncio.sleep(0.5)
+    begun = asyncio.get_running_loop().time()
+    await submitter.submit(recording("other"), CONFIG)
+    assert asyncio.get_running_loop().time() - begun < 1
+    await doubtful
+
+
+async def test_a_cancelled_doubt_frees_the_url(server, submitter):
+    server.faults.script(*POST, faults.Drop())
+    doubtful = asyncio.create_task(submitter.submit(URL, CONFIG))
+    await asyncio.sleep(5)
+    doubtful.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await doubtful
+    await submitter.submit(URL, CONFIG)
+    assert not submitter._addresses
