@@ -70,10 +70,11 @@ class LocalServer:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._service)
             application = app.build(self._service, self._storage, self.faults, self.requests, self._api_key)
-            # Ending means ending: what still hangs is cancelled at once.
-            runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.0, read_bufsize=READ_BYTES)
+            # Ending means ending: what still hangs is cancelled. (aiohttp takes 0 for no limit of time.)
+            runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, read_bufsize=READ_BYTES)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
+            stack.callback(self.faults.release)
             await web.TCPSite(runner, self._host, self._port).start()
             self._runner = runner
             self._open = stack.pop_all()
