@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -67,7 +68,7 @@ class Discovery:
         loop = asyncio.get_running_loop()
         while True:
             # A folder on a slow disk must not block the loop; a hundred entries make the trip to a thread worth it.
-            some = await loop.run_in_executor(None, _take, found, 100)
+            some = await loop.run_in_executor(None, lambda: list(islice(found, 100)))
             if not some:
                 return
             for item in some:
@@ -163,7 +164,3 @@ def _found_before(path: Path, earlier: Sequence[str]) -> bool:
         if real == other or (other.is_dir() and other in real.parents and is_media(path.name)):
             return True
     return False
-
-
-def _take(items: Iterator[Item], most: int) -> list[Item]:
-    return [item for item, _ in zip(items, range(most), strict=False)]
