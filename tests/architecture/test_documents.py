@@ -1,0 +1,109 @@
+"""README, the examples and the documents do what they say."""
+
+import contextlib
+import importlib.util
+import io
+import re
+import shutil
+import subprocess
+import sys
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from tests.support import EXAMPLES, KEY, ROOT, recording
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture
+def environment(server, monkeypatch):
+    monkeypatch.setenv("ASSEMBLYAI_API_KEY", KEY)
+    monkeypatch.setenv("ASSEMBLYAI_BASE_URL", server.base_url)
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+async def test_the_python_of_the_readme_runs(environment, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recordings").mkdir()
+    for name in ["interview.mp3", "recordings/a.mp3", "recordings/b.mp3"]:
+        shutil.copy(EXAMPLES / "audio" / "weather.mp3", tmp_path / name)
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names = {}
+    exec(code.replace("asyncio.run(main())", ""), names)
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        await names["main"]()
+    assert shown.getvalue().count("this is") == 3
+
+
+async def test_one_file(environment, capsys):
+    await load("one_file").main(recording(words=2))
+    assert capsys.readouterr().out.splitlines()[0] == "this is"
+
+
+async def test_a_folder(environment, capsys, tmp_path):
+    for name in ["a.wav", "sub/b.mp3"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\0" * 32_000)
+    (tmp_path / "empty.wav").touch()
+    await load("folder").main(tmp_path)
+    assert (tmp_path / "sub" / "b.srt").read_text().startswith("1\n")
+    assert "empty.wav: is empty" in capsys.readouterr().err
+
+
+async def test_an_async_service(environment, nothing_left):
+    runner = web.AppRunner(load("service").application(), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    async with aiohttp.ClientSession() as http:
+        async with http.post(url, data=b"\0" * 64_000) as response:
+            assert (await response.json())["text"] == "this is a simulated transcript"
+        async with http.post(url, data=b"") as response:
+            assert response.status == 422
+            assert "empty" in (await response.json())["error"]
+    await runner.cleanup()
+
+
+def test_the_scripts_tell_how_they_are_called():
+    for path in EXAMPLES.glob("*.py"):
+        assert f"python examples/{path.name}" in path.read_text()
+
+
+def test_an_example_explains_a_missing_key():
+    result = subprocess.run(
+        [sys.executable, EXAMPLES / "one_file.py", "a.mp3"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "ASSEMBLYAI_API_KEY" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_every_link_of_the_readme_leads_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not link.startswith("http") and not (ROOT / link).exists()] == []
+
+
+def test_every_command_and_target_of_the_readme_exists():
+    from asyncscribe.cli.app import app
+
+    commands = {command.callback.__name__ for command in app.registered_commands}
+    assert set(re.findall(r"^    asyncscribe (\w+)", README, re.MULTILINE)) == commands
+    targets = set(re.findall(r"^    make (\w+)", README, re.MULTILINE))
+    assert targets == {"demo", "test"}
+    assert targets <= set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_every_exit_code_is_documented():
+    from asyncscribe.cli.exits import Exit
+
+    (codes,) = re.findall(r"Exit codes: (.*?)\.\n", README, re.DOTALL)
+    assert {int(code) for code in re.findall(r"\d+", codes)} == set(Exit)
