@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -74,7 +73,7 @@ async def _follow(batch: Batch, sources: Sequence[str], display: Display, print_
                 if isinstance(outcome.error, AccountError):
                     break
                 if print_text and outcome.transcript is not None:
-                    sys.stdout.write(f"{printable(outcome.item.name)}: {outcome.transcript.text or ''}\n")
+                    display.text(f"{printable(outcome.item.name)}: {outcome.transcript.text or ''}")
     return failures
 
 

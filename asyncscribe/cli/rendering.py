@@ -51,6 +51,10 @@ class Display(Protocol):
         """Take the end of a recording."""
         ...
 
+    def text(self, line: str) -> None:
+        """Print a line of data to stdout."""
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -90,6 +94,11 @@ class Quiet:
     def finished(self, outcome: BatchOutcome) -> None:
         """Count."""
         self.tally.finished(ok=outcome.error is None)
+
+    def text(self, line: str) -> None:
+        """Print the line at once, so that a reader of a pipe sees it."""
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
 class Plain(Quiet):
@@ -176,6 +185,8 @@ class Live(Quiet):
             TimeRemainingColumn(compact=True),
             console=console,
             refresh_per_second=4,
+            # It would send what is printed to stdout to this console, which is stderr.
+            redirect_stdout=False,
         )
         self._task = self._progress.add_task("transcribing", total=None)
 
@@ -205,6 +216,13 @@ class Live(Quiet):
         self._progress.update(
             self._task, completed=self.tally.done + self.tally.failed, total=self.tally.total, refresh=False
         )
+
+    def text(self, line: str) -> None:
+        """Print the line to stdout; above the bar where both are the same terminal."""
+        if sys.stdout.isatty():
+            self._line(line)
+        else:
+            super().text(line)
 
     def _line(self, text: str) -> None:
         self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,5 +1,7 @@
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -238,6 +240,28 @@ def command(*arguments, **options) -> subprocess.Popen:
         env=environment,
         **options,
     )
+
+
+def test_with_a_bar_on_the_terminal_texts_still_go_to_stdout(served, tmp_path):
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "asyncscribe", "batch", recording(), "--output", tmp_path / "out", "--print"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        env={**os.environ, "TERM": "xterm"},
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        # Reading the end of a closed terminal is an error on Linux.
+        with contextlib.suppress(OSError):
+            while some := os.read(ours, 4096):
+                shown += some
+        os.close(ours)
+        assert process.stdout.read() == "a.mp3: this is a simulated transcript\n"
+    assert b"transcribing" in shown
+    assert b"1 done" in shown
+    assert b"simulated" not in shown
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
