@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from asyncscribe import AsyncClient, Backoff, RetryPolicy, SubmissionPolicy
@@ -28,3 +29,8 @@ def recording(name: str = "a", **rules: object) -> str:
     """A foreign URL with rules for the simulated engine; quick unless told otherwise."""
     rules = {"seconds": 0.01, "duration": 2, **rules}
     return f"http://recordings.test/{name}.mp3?" + "&".join(f"{key}={value}" for key, value in rules.items())
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment without the coverage that is measured in child processes, which takes memory and modules."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.support import KEY
+from tests.support import KEY, plain_environment
 
 MEBIBYTE = 1024 * 1024
 
@@ -66,7 +66,11 @@ def address():
 
 def run(code: str, *arguments: object):
     process = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=plain_environment(),
     )
     assert process.returncode == 0, process.stderr
     return json.loads(process.stdout)

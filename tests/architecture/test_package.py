@@ -1,20 +1,20 @@
 import inspect
-import os
 import subprocess
 import sys
 import types
 
 import asyncscribe
 from asyncscribe import server
+from tests.support import plain_environment
 
 HEAVY = ["typer", "rich", "pocketsphinx", "av", "sounddevice", "asyncscribe.server", "asyncscribe.cli", "sqlite3"]
 
 
 def loaded_by(statement: str) -> set[str]:
     code = f"{statement}\nimport sys\nprint(*sys.modules)"
-    # Without the coverage that is measured in child processes, which loads modules of its own.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=plain_environment()
+    )
     return set(result.stdout.split())
 
 
