@@ -7,7 +7,7 @@ import asyncscribe
 from asyncscribe import server
 from tests.support import plain_environment
 
-HEAVY = ["typer", "rich", "pocketsphinx", "av", "sounddevice", "asyncscribe.server", "asyncscribe.cli", "sqlite3"]
+HEAVY = "typer rich pocketsphinx av sounddevice sqlite3 asyncscribe.server asyncscribe.cli".split()
 
 
 def loaded_by(statement: str) -> set[str]:
