@@ -13,6 +13,7 @@ from asyncscribe.errors import (
     FailureCategory,
     MissingApiKey,
     NotFound,
+    NotReady,
     PermissionDenied,
     RateLimited,
     ServerError,
@@ -32,7 +33,10 @@ from asyncscribe.errors import (
 from asyncscribe.jobs import Job
 from asyncscribe.lifecycle import JobState
 from asyncscribe.models.config import TranscriptionConfig
-from asyncscribe.models.transcript import Transcript, TranscriptStatus, Utterance, Word
+from asyncscribe.models.options import PiiPolicy, SpeechModel
+from asyncscribe.models.pages import ListItem
+from asyncscribe.models.transcript import Transcript, TranscriptStatus
+from asyncscribe.models.words import Utterance, Word
 from asyncscribe.pipeline import Outcome
 from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.limits import FixedLimit
@@ -58,10 +62,13 @@ __all__ = [
     "FixedLimit",
     "Job",
     "JobState",
+    "ListItem",
     "MissingApiKey",
     "NotFound",
+    "NotReady",
     "Outcome",
     "PermissionDenied",
+    "PiiPolicy",
     "RateLimited",
     "Region",
     "ResubmissionPolicy",
@@ -70,6 +77,7 @@ __all__ = [
     "ServiceError",
     "ServiceTimeout",
     "SourceError",
+    "SpeechModel",
     "SubmissionInDoubt",
     "SubmissionPolicy",
     "Timeouts",

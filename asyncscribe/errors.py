@@ -20,6 +20,7 @@ r"""Everything that this library raises on purpose.
      |       +- UploadRejected      422
      |       +- RateLimited         429
      |       +- ServerError         5xx
+     |       +- NotReady            202: what was asked for is still being made
      +- SubmissionInDoubt           a job may exist and be paid, and could not be found
      +- WaitError                   the wait ended; the job goes on and can be waited for again
      |   +- WaitTimeout             (also a TimeoutError)
@@ -184,6 +185,10 @@ class ServerError(APIError):
     def __init__(self, request: str, status: int, message: str, retry_after: float | None = None) -> None:
         super().__init__(request, status, message)
         self.retry_after = retry_after
+
+
+class NotReady(APIError):
+    """What was asked for is still being made (202, of redacted audio)."""
 
 
 class SubmissionInDoubt(AsyncscribeError):

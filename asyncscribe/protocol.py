@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from asyncscribe import errors
 from asyncscribe.models.config import TranscriptionConfig
-from asyncscribe.models.transcript import TranscriptId
+from asyncscribe.models.transcript import Transcript, TranscriptId
 
 #: Most items on one list page.
 LONGEST_PAGE = 200
@@ -64,12 +66,54 @@ def get_transcript(transcript_id: TranscriptId) -> Request:
     return Request("GET", f"/v2/transcript/{transcript_id}")
 
 
-def list_transcripts(*, limit: int = LONGEST_PAGE, before_id: TranscriptId | None = None) -> Request:
-    """Ask for one page of the account's transcripts, newest first."""
-    query = {"limit": str(limit)}
-    if before_id is not None:
-        query["before_id"] = before_id
-    return Request("GET", "/v2/transcript", query=query)
+def list_transcripts(
+    *,
+    limit: int = LONGEST_PAGE,
+    status: str | None = None,
+    created_on: date | None = None,
+    before_id: TranscriptId | None = None,
+    after_id: TranscriptId | None = None,
+) -> Request:
+    """Ask for one page of the account's transcripts, newest first.
+
+    Args:
+        limit: Items on the page, 1 to 200.
+        status: Only those in this state.
+        created_on: Only those of this day (UTC).
+        before_id: Only those created before this one.
+        after_id: Only those created after this one.
+    """
+    filters = {
+        "limit": limit,
+        "status": status,
+        "created_on": created_on,
+        "before_id": before_id,
+        "after_id": after_id,
+    }
+    return Request("GET", "/v2/transcript", query={name: str(v) for name, v in filters.items() if v is not None})
+
+
+def delete_transcript(transcript_id: TranscriptId) -> Request:
+    """Empty a transcript and delete its upload, for good."""
+    return Request("DELETE", get_transcript(transcript_id).path)
+
+
+def derived(transcript_id: TranscriptId, view: str, **query: str | None) -> Request:
+    """Ask for a view of a completed transcript: `srt`, `vtt`, `sentences`, `paragraphs`, `word-search`, ..."""
+    path = f"{get_transcript(transcript_id).path}/{view}"
+    return Request("GET", path, query={name: value for name, value in query.items() if value is not None})
+
+
+def read_text(request: Request, body: bytes) -> str:
+    """The text of a successful answer.
+
+    Raises:
+        UnreadableAnswer: It is not UTF-8.
+    """
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise errors.UnreadableAnswer(str(request), f"the answer is not UTF-8: {_excerpt(body)!r}") from error
 
 
 def read_document(request: Request, body: bytes) -> dict[str, Any]:
@@ -87,10 +131,27 @@ def read_document(request: Request, body: bytes) -> dict[str, Any]:
     return document
 
 
+def read_transcript(request: Request, body: bytes) -> Transcript:
+    """The transcript of a successful answer.
+
+    Raises:
+        UnreadableAnswer: The body is no JSON object, or has no id or no status: all else is optional.
+    """
+    try:
+        return Transcript.model_validate_json(body)
+    except ValidationError as error:
+        what = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'it'}: {problem['msg']}" for problem in error.errors()
+        )
+        raise errors.UnreadableAnswer(
+            str(request), f"the answer is no transcript ({what}): {_excerpt(body)!r}"
+        ) from None
+
+
 def api_error(
     request: Request, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
 ) -> errors.APIError:
-    """The error that an answer with a status of 300 or more stands for.
+    """The error that an answer with a status of 300 or more, or 202, stands for.
 
     Args:
         request: What was asked.
@@ -102,26 +163,28 @@ def api_error(
     message = _message(body)
     wait = retry_after(headers.get("Retry-After"), now)
     name = str(request)
-    match status:
-        case 401:
-            return errors.AuthenticationError(name, status, f"{message} (is the API key right, and for this region?)")
-        case 403:
-            return errors.PermissionDenied(name, status, message)
-        case 404:
-            return errors.NotFound(name, status, message)
-        case 422:
-            return errors.UploadRejected(name, status, message)
-        case 429:
-            return errors.RateLimited(name, status, message, wait)
-    if status == 400 and "transcript id not found" in message.lower():
+    text = message.lower()
+    if status == 401:
+        return errors.AuthenticationError(name, status, f"{message} (is the API key right, and for this region?)")
+    if status == 429:
+        return errors.RateLimited(name, status, message, wait)
+    if status >= 500 or status == 408:
+        return errors.ServerError(name, status, message, wait)
+    if status == 400 and "transcript id not found" in text:
         return errors.NotFound(name, status, message)
-    if status == 400 and "account balance" in message.lower():
+    if status == 400 and "account balance" in text:
         return errors.AccountError(name, status, message)
-    if 400 <= status < 500 and status != 408:
-        return errors.BadRequest(name, status, message)
-    if status < 400:
+    if 300 <= status < 400:
         return errors.BadRequest(name, status, "unexpected redirect (is the base URL right?)")
-    return errors.ServerError(name, status, message, wait)
+    return _KINDS.get(status, errors.BadRequest)(name, status, message)
+
+
+_KINDS: Mapping[int, type[errors.APIError]] = {
+    202: errors.NotReady,
+    403: errors.PermissionDenied,
+    404: errors.NotFound,
+    422: errors.UploadRejected,
+}
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
@@ -135,20 +198,20 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     if value.replace(".", "", 1).isascii() and value.replace(".", "", 1).isdigit():
         return float(value)
     try:
-        date = parsedate_to_datetime(value)
+        time = parsedate_to_datetime(value)
     except ValueError:
         return None
     # "-0000" and a missing zone read as a naive time; HTTP dates are always GMT.
-    return max(0.0, ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds())
+    return max(0.0, ((time if time.tzinfo else time.replace(tzinfo=UTC)) - now).total_seconds())
 
 
 def http_date(value: str | None) -> datetime | None:
     """The time in a `Date` header, UTC; None where there is none or it can't be read."""
     try:
-        date = parsedate_to_datetime(value or "")
+        time = parsedate_to_datetime(value or "")
     except ValueError:
         return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _message(body: bytes) -> str:

@@ -10,14 +10,15 @@ import logging
 import random
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias, TypeVar, overload
 
 import aiohttp
 import anyio
+from yarl import URL
 
 from asyncscribe import protocol
 from asyncscribe.errors import (
@@ -45,6 +46,11 @@ KEEPALIVE = 15.0
 CONNECTIONS = 100
 
 
+#: Most bytes of a download handed on at once.
+DOWNLOAD_BYTES = 1024 * 1024
+NOT_OPEN = "the client is not open: use it in `async with AsyncClient(...) as client:`"
+
+
 class Body(Protocol):
     """The bytes of an upload, as the transport needs them."""
 
@@ -63,6 +69,9 @@ class Body(Protocol):
         ...
 
 
+T = TypeVar("T")
+#: Reads the body of a successful answer.
+Reader: TypeAlias = Callable[[Request, bytes], T]
 #: Called with the bytes handed to the connection so far.
 Progress = Callable[[int], None]
 
@@ -178,15 +187,31 @@ class Transport:
         """How far the service's clock is ahead of this machine's, as its latest `Date` header told (to the second)."""
         return self._clock_ahead
 
+    @overload
     async def send(
         self, request: Request, body: Body | None = None, progress: Progress | None = None
-    ) -> dict[str, Any]:
-        """Send a request, again if it failed and may be repeated, and return the JSON object of its answer.
+    ) -> dict[str, Any]: ...
+
+    @overload
+    async def send(
+        self, request: Request, body: Body | None = None, progress: Progress | None = None, *, read: Reader[T]
+    ) -> T: ...
+
+    async def send(
+        self,
+        request: Request,
+        body: Body | None = None,
+        progress: Progress | None = None,
+        *,
+        read: Reader[Any] = protocol.read_document,
+    ) -> Any:
+        """Send a request, again if it failed and may be repeated, and return its answer.
 
         Args:
             request: What to ask.
             body: The bytes of an upload.
             progress: Told how many of them were handed to the connection; starts over with each attempt.
+            read: Reads the body of a successful answer (default: as a JSON object); what it can't read is a failure.
 
         Raises:
             ServiceError: The last attempt's failure.
@@ -197,7 +222,7 @@ class Transport:
             attempt += 1
             await self._keep_pause()
             try:
-                return await self._attempt(request, body, progress)
+                return await self._attempt(request, body, progress, read)
             except ServiceError as error:
                 self._rate_limited += getattr(error, "status", None) == 429
                 safe = request.safe
@@ -223,7 +248,7 @@ class Transport:
         while (left := self._paused_until - anyio.current_time()) > 0:  # noqa: ASYNC110
             await anyio.sleep(left)
 
-    async def _attempt(self, request: Request, body: Body | None, progress: Progress | None) -> dict[str, Any]:
+    async def _attempt(self, request: Request, body: Body | None, progress: Progress | None, read: Reader[T]) -> T:
         self._requests += 1
         if body is None:
             status, headers, content = await self._exchange(request)
@@ -232,14 +257,14 @@ class Transport:
         now = datetime.now(UTC)
         if (date := protocol.http_date(headers.get("Date"))) is not None:
             self._clock_ahead = date - now
-        if status >= 300:
+        if status >= 300 or status == 202:
             key = self._settings.api_key.get_secret_value().encode()
             raise protocol.api_error(request, status, headers, content.replace(key, b"***"), now=now)
-        return protocol.read_document(request, content)
+        return read(request, content)
 
     async def _exchange(self, request: Request, **options: Any) -> tuple[int, Any, bytes]:
         if self._session is None:
-            raise RuntimeError("the client is not open: use it in `async with AsyncClient(...) as client:`")
+            raise RuntimeError(NOT_OPEN)
         options.setdefault("timeout", self._timeout(total=self._timeouts.request))
         headers = {"Authorization": self._settings.api_key.get_secret_value(), **options.pop("headers", {})}
         try:
@@ -254,6 +279,25 @@ class Transport:
                 **options,
             ) as response:
                 return response.status, response.headers, await response.read()
+        except TRANSLATED as error:
+            raise translate(request, error) from error
+
+    @asynccontextmanager
+    async def download(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The bytes behind a foreign URL, such as a presigned one. The key is not sent there.
+
+        Raises:
+            ServiceError: The bytes can't be had.
+        """
+        request = Request("GET", url.partition("?")[0])
+        if self._session is None:
+            raise RuntimeError(NOT_OPEN)
+        try:
+            async with self._session.get(URL(url, encoded=True), timeout=self._timeout(total=None)) as response:
+                if response.status >= 300:
+                    body = await response.content.read(protocol.LONGEST_MESSAGE)
+                    raise protocol.api_error(request, response.status, response.headers, body, now=datetime.now(UTC))
+                yield response.content.iter_chunked(DOWNLOAD_BYTES)
         except TRANSLATED as error:
             raise translate(request, error) from error
 

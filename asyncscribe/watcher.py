@@ -14,7 +14,7 @@ from typing import Protocol
 import anyio
 
 from asyncscribe import protocol
-from asyncscribe.errors import ServiceError, UnreadableAnswer, WaitInterrupted
+from asyncscribe.errors import ServiceError, WaitInterrupted
 from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus
 from asyncscribe.policies.backoff import Backoff, Random
 from asyncscribe.transport import Transport
@@ -94,12 +94,7 @@ class Watcher:
             NotFound: There is no such transcript.
             ServiceError: It could not be asked for.
         """
-        request = protocol.get_transcript(transcript_id)
-        document = await self._transport.send(request)
-        # An answer without these two is the only one that can't be read; everything else is optional.
-        if not isinstance(document.get("id"), str) or not isinstance(document.get("status"), str):
-            raise UnreadableAnswer(str(request), "the answer is not a transcript: it has no id or no status")
-        return Transcript.model_validate(document)
+        return await self._transport.send(protocol.get_transcript(transcript_id), read=protocol.read_transcript)
 
     async def wait(
         self,

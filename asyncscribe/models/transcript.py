@@ -2,35 +2,45 @@
 
 Nothing here refuses a document for what one field holds: a value of an unexpected type reads as None, unknown values
 of an enumeration stay plain strings, unknown fields are kept, and `Transcript.document` is the answer itself.
+
+Reading is lazy: of an answer only the fields that everybody needs become Python objects; words, utterances and
+results do so when they are first asked for.
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, NewType, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NewType, Self, TypeVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
-from pydantic.functional_validators import ModelWrapValidatorHandler, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic_core import from_json
 
 from asyncscribe import subtitles
+from asyncscribe.models.results import (
+    Chapter,
+    ContentSafety,
+    Entity,
+    Highlights,
+    LanguageDetection,
+    SentimentResult,
+    Topics,
+    UnderstandingResult,
+    objects,
+)
+from asyncscribe.models.tolerant import Lenient, Result
+from asyncscribe.models.words import Utterance, Word, parse_utterances, parse_words
 
 #: The id of a transcript, as the service gave it.
 TranscriptId = NewType("TranscriptId", str)
 #: Where the service finds an uploaded file; no one else can read it.
 UploadUrl = NewType("UploadUrl", str)
+
+
+R = TypeVar("R", bound=Result)
 
 
 class TranscriptStatus(StrEnum):
@@ -46,82 +56,11 @@ class TranscriptStatus(StrEnum):
 FINAL_STATUSES = frozenset({TranscriptStatus.COMPLETED, TranscriptStatus.ERROR})
 
 
-def _none_if_unreadable(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return handler(value)
-    except ValidationError:
-        return None
-
-
-T = TypeVar("T")
-#: A field whose unreadable value must not make the document unreadable.
-Lenient = Annotated[T | None, WrapValidator(_none_if_unreadable)]
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One word as it was heard.
-
-    Attributes:
-        text: The word with its punctuation.
-        start: Milliseconds from the start of the audio.
-        end: Milliseconds from the start of the audio.
-        confidence: 0 to 1.
-        speaker: "A", "B", ... with speaker labels.
-        channel: "1", "2", ... with multichannel.
-    """
-
-    text: str
-    start: int
-    end: int
-    confidence: float
-    speaker: str | None = None
-    channel: str | None = None
-
-    @classmethod
-    def parse(cls, raw: Mapping[str, Any]) -> Self:
-        """Read one item of `words`; what is missing or of a wrong type reads as empty, 0 or None."""
-        return cls(
-            text=_text(raw.get("text")),
-            start=int(_number(raw.get("start"))),
-            end=int(_number(raw.get("end"))),
-            confidence=_number(raw.get("confidence")),
-            speaker=_optional_text(raw.get("speaker")),
-            channel=_optional_text(raw.get("channel")),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Utterance:
-    """What one speaker said without a break. Times in milliseconds, confidence 0 to 1."""
-
-    text: str
-    start: int
-    end: int
-    confidence: float
-    speaker: str | None = None
-    channel: str | None = None
-    words: tuple[Word, ...] = ()
-
-    @classmethod
-    def parse(cls, raw: Mapping[str, Any]) -> Self:
-        """Read one item of `utterances`."""
-        return cls(
-            text=_text(raw.get("text")),
-            start=int(_number(raw.get("start"))),
-            end=int(_number(raw.get("end"))),
-            confidence=_number(raw.get("confidence")),
-            speaker=_optional_text(raw.get("speaker")),
-            channel=_optional_text(raw.get("channel")),
-            words=tuple(map(Word.parse, _objects(raw.get("words")))),
-        )
-
-
 class Transcript(BaseModel):
     """A transcript in any state, as `GET /v2/transcript/{id}` answers it.
 
     `audio_duration` is in seconds; every other time is in milliseconds, as in the API. Fields that are not listed here
-    are attributes too (`transcript.chapters`), as plain JSON values.
+    are attributes too (`transcript.project_id`), as plain JSON values.
 
     Attributes:
         id: The service's id of the job.
@@ -137,9 +76,12 @@ class Transcript(BaseModel):
         summary: With `summarization`.
         throttled: The account's limit held the job back; None where the service does not say.
         webhook_status_code: What the webhook's receiver answered.
+        audio_channels: Number of channels, with `multichannel`.
+        unredacted_text: The text as it was, with `redact_pii_return_unredacted`.
+        translated_texts: Translations by language.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     id: TranscriptId
     status: Annotated[TranscriptStatus | str, Field(union_mode="left_to_right")]
@@ -154,18 +96,44 @@ class Transcript(BaseModel):
     summary: Lenient[str] = None
     throttled: Lenient[bool] = None
     webhook_status_code: Lenient[int] = None
+    audio_channels: Lenient[int] = None
+    unredacted_text: Lenient[str] = None
+    translated_texts: Lenient[dict[str, str]] = None
 
-    _document: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+    _body: bytes | None = PrivateAttr(default=None)
+    _document: Mapping[str, Any] | None = PrivateAttr(default=None)
 
-    @model_validator(mode="wrap")
     @classmethod
-    def _keep_document(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not isinstance(value, Mapping):
-            return handler(value)
-        # The words are most of a document: they stay in the raw one and become objects only when asked for.
-        transcript = handler({name: content for name, content in value.items() if name not in _LAZY})
-        transcript._document = value  # noqa: SLF001 - its own class
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Read a document that is parsed already, and keep it.
+
+        Raises:
+            pydantic.ValidationError: It has no id or no status.
+        """
+        transcript = super().model_validate(obj, **options)
+        if isinstance(obj, Mapping):
+            transcript._document = obj  # noqa: SLF001 - its own class
         return transcript
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Read a document as it came; most of it stays unparsed until it is asked for.
+
+        Raises:
+            pydantic.ValidationError: It is no JSON object, or has no id or no status.
+        """
+        transcript = super().model_validate_json(json_data, **options)
+        transcript._body = json_data.encode() if isinstance(json_data, str) else bytes(json_data)  # noqa: SLF001
+        return transcript
+
+    if not TYPE_CHECKING:  # so that a misspelt attribute is still found by type checkers
+
+        def __getattr__(self, name: str) -> Any:
+            """Fields of the document that the class does not know."""
+            # A property that raises AttributeError leads here too: `document` must not ask for itself.
+            if not name.startswith("_") and name != "document" and name in self.document:
+                return self.document[name]
+            return super().__getattr__(name)
 
     def __repr__(self) -> str:
         text = self.error if self.status == TranscriptStatus.ERROR else self.text
@@ -177,6 +145,10 @@ class Transcript(BaseModel):
     @property
     def document(self) -> Mapping[str, Any]:
         """The answer of the service, unchanged. Not to be modified."""
+        if self._document is None:
+            # The body goes when the document comes: the same is never held twice.
+            body, self._body = self._body, None
+            self._document = from_json(body, cache_strings="keys") if body is not None else self.model_dump(mode="json")
         return self._document
 
     @property
@@ -187,12 +159,66 @@ class Transcript(BaseModel):
     @cached_property
     def words(self) -> tuple[Word, ...]:
         """The words in the order they were spoken; empty until the transcript is completed."""
-        return tuple(map(Word.parse, _objects(self._document.get("words"))))
+        return parse_words(self.document.get("words"))
 
     @cached_property
     def utterances(self) -> tuple[Utterance, ...]:
         """The utterances, with `speaker_labels` or `multichannel`; else empty."""
-        return tuple(map(Utterance.parse, _objects(self._document.get("utterances"))))
+        return parse_utterances(self.document.get("utterances"))
+
+    @cached_property
+    def unredacted_words(self) -> tuple[Word, ...]:
+        """The words as they were, with `redact_pii_return_unredacted`; else empty."""
+        return parse_words(self.document.get("unredacted_words"))
+
+    @cached_property
+    def unredacted_utterances(self) -> tuple[Utterance, ...]:
+        """The utterances as they were, with `redact_pii_return_unredacted`; else empty."""
+        return parse_utterances(self.document.get("unredacted_utterances"))
+
+    @cached_property
+    def chapters(self) -> tuple[Chapter, ...]:
+        """The chapters, with `auto_chapters`; else empty."""
+        return tuple(map(Chapter.model_validate, objects(self.document, "chapters")))
+
+    @cached_property
+    def entities(self) -> tuple[Entity, ...]:
+        """Names, places, dates and so on, with `entity_detection`; else empty. They are not redacted."""
+        return tuple(map(Entity.model_validate, objects(self.document, "entities")))
+
+    @cached_property
+    def sentiment_analysis_results(self) -> tuple[SentimentResult, ...]:
+        """A sentiment for each sentence, with `sentiment_analysis`; else empty."""
+        return tuple(map(SentimentResult.model_validate, objects(self.document, "sentiment_analysis_results")))
+
+    @cached_property
+    def auto_highlights_result(self) -> Highlights | None:
+        """Key phrases, with `auto_highlights`."""
+        return self._result("auto_highlights_result", Highlights)
+
+    @cached_property
+    def content_safety_labels(self) -> ContentSafety | None:
+        """Sensitive topics, with `content_safety`; may be there as `unavailable` without being asked for."""
+        return self._result("content_safety_labels", ContentSafety)
+
+    @cached_property
+    def iab_categories_result(self) -> Topics | None:
+        """Topics, with `iab_categories`; may be there as `unavailable` without being asked for."""
+        return self._result("iab_categories_result", Topics)
+
+    @cached_property
+    def language_detection_results(self) -> LanguageDetection | None:
+        """The languages that were mixed, with code switching."""
+        return self._result("language_detection_results", LanguageDetection)
+
+    @cached_property
+    def speech_understanding(self) -> UnderstandingResult | None:
+        """What came of `speech_understanding`."""
+        return self._result("speech_understanding", UnderstandingResult)
+
+    def _result(self, name: str, kind: type[R]) -> R | None:
+        value = self.document.get(name)
+        return kind.model_validate(value) if isinstance(value, Mapping) else None
 
     @property
     def duration(self) -> timedelta | None:
@@ -212,23 +238,3 @@ class Transcript(BaseModel):
         if speakers and self.utterances:
             return subtitles.to_speaker_text(self.utterances)
         return self.text or ""
-
-
-_LAZY = frozenset({"words", "utterances"})
-
-
-def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, list):
-        yield from (item for item in value if isinstance(item, Mapping))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _optional_text(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _number(value: Any) -> float:
-    return value if isinstance(value, int | float) and value == value and abs(value) != float("inf") else 0.0

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import builtins
 import hmac
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
+from asyncscribe.server import exports
 from asyncscribe.server.checks import Refused, check
 from asyncscribe.server.faults import Faults, Handler
 from asyncscribe.server.service import UPLOAD_PATH, Record, Service
 from asyncscribe.server.storage import Storage, TooLarge
 
+ACCESS_DENIED = "<Error><Code>AccessDenied</Code></Error>"
+#: Path of redacted recordings, which need no key.
+REDACTED_PATH = "/redacted/"
 STATUSES = frozenset({"queued", "processing", "completed", "error"})
 
 
@@ -41,7 +46,8 @@ def build(
 
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path.startswith(UPLOAD_PATH):
+        # These two stand for the service's storage, which knows no keys.
+        if request.path.startswith((UPLOAD_PATH, REDACTED_PATH)):
             return await handler(request)
         key = request.headers.get("Authorization", "")
         if not key or (api_key is not None and not hmac.compare_digest(key.encode(), api_key.encode())):
@@ -56,6 +62,12 @@ def build(
             web.get("/v2/transcript", api.list),
             web.get("/v2/transcript/{id}", api.get),
             web.delete("/v2/transcript/{id}", api.delete),
+            web.get("/v2/transcript/{id}/{form:srt|vtt}", api.subtitles),
+            web.get("/v2/transcript/{id}/sentences", api.sentences),
+            web.get("/v2/transcript/{id}/paragraphs", api.paragraphs),
+            web.get("/v2/transcript/{id}/word-search", api.search),
+            web.get("/v2/transcript/{id}/redacted-audio", api.redacted_audio),
+            web.get(REDACTED_PATH + "{token}", api.redacted_file),
             web.get(UPLOAD_PATH + "{key:.*}", api.uploaded),
         ]
     )
@@ -97,7 +109,7 @@ class _Api:
 
     async def uploaded(self, _: web.Request) -> web.Response:
         # Only the service can read an upload; anybody else gets what its storage answers.
-        return web.Response(status=403, content_type="application/xml", text="<Error><Code>AccessDenied</Code></Error>")
+        return web.Response(status=403, content_type="application/xml", text=ACCESS_DENIED)
 
     async def create(self, request: web.Request) -> web.Response:
         try:
@@ -140,6 +152,59 @@ class _Api:
                 "transcripts": [_item(request, r) for r in page],
             }
         )
+
+    async def subtitles(self, request: web.Request) -> web.Response:
+        width = request.query.get("chars_per_caption")
+        if width is not None and (not width.isdecimal() or int(width) < 1):
+            raise Refused("chars_per_caption must be an Integer above 0")
+        words = self._completed(request)["words"]
+        text = exports.subtitles(words, request.match_info["form"], None if width is None else int(width))
+        return web.Response(text=text, content_type="text/plain")
+
+    async def sentences(self, request: web.Request) -> web.Response:
+        return self._passages(request, "sentences", exports.sentences)
+
+    async def paragraphs(self, request: web.Request) -> web.Response:
+        return self._passages(request, "paragraphs", exports.paragraphs)
+
+    def _passages(
+        self, request: web.Request, name: str, make: Callable[[exports.Words], builtins.list[dict[str, Any]]]
+    ) -> web.Response:
+        document = self._completed(request)
+        shared = {key: document[key] for key in ("id", "confidence", "audio_duration")}
+        return web.json_response(shared | {name: make(document["words"])})
+
+    async def search(self, request: web.Request) -> web.Response:
+        document = self._completed(request)
+        phrases = [phrase for phrase in request.query.get("words", "").split(",") if phrase.strip()]
+        if not phrases:
+            raise Refused("words must be a comma separated list of words or phrases")
+        matches = exports.search(document["words"], phrases)
+        total = sum(match["count"] for match in matches)
+        return web.json_response({"id": document["id"], "total_count": total, "matches": matches})
+
+    async def redacted_audio(self, request: web.Request) -> web.Response:
+        document = self._completed(request)
+        if not document.get("redact_pii_audio") or not self._service.can_redact:
+            raise Refused("Redacted audio is not available for this transcript")
+        token = self._record(document["id"]).redacted
+        if token is None:
+            return web.json_response({"status": "redacted_audio_not_ready"}, status=202)
+        url = f"{request.url.origin()}{REDACTED_PATH}{token}"
+        return web.json_response({"status": "redacted_audio_ready", "redacted_audio_url": url})
+
+    async def redacted_file(self, request: web.Request) -> web.Response:
+        audio = self._service.redacted_audio(request.match_info["token"])
+        # A presigned link carries its own permission; a storage refuses a second one in a header.
+        if audio is None or "Authorization" in request.headers:
+            return web.Response(status=403, content_type="application/xml", text=ACCESS_DENIED)
+        return web.Response(body=audio, content_type="audio/wav")
+
+    def _completed(self, request: web.Request) -> dict[str, Any]:
+        document = self._record(request.match_info["id"]).document
+        if document["status"] != "completed" or document["words"] is None:
+            raise Refused("This transcript has not been completed yet, or it has been deleted")
+        return document
 
     def _record(self, transcript_id: str) -> Record:
         record = self._service.get(transcript_id)

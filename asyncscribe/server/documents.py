@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from asyncscribe.server import analysis, exports
 from asyncscribe.server.engines.base import Recognition
 
 DELETED_URL = "http://deleted_by_user"
@@ -71,23 +72,33 @@ def transcript(transcript_id: str, status: str, parameters: Mapping[str, Any]) -
     }
 
 
-def completed(recognition: Recognition) -> dict[str, Any]:
-    """The fields that a completed transcript has beside those of `transcript`."""
+def completed(recognition: Recognition, request: Mapping[str, Any], *, simulated: bool) -> dict[str, Any]:
+    """The fields that a completed transcript has beside those of `transcript`.
+
+    Args:
+        recognition: What was heard.
+        request: What was asked for.
+        simulated: Whether results beside the words are made by rule.
+    """
     words = [
         {
             "text": word.text,
             "start": word.start,
             "end": word.end,
             "confidence": round(word.confidence, 5),
-            "speaker": None,
+            "speaker": word.speaker,
+            **({"channel": word.channel} if word.channel is not None else {}),
         }
         for word in recognition.words
     ]
+    told_apart = any(word.speaker is not None for word in recognition.words)
     confidences = [word.confidence for word in recognition.words]
     return {
         "status": "completed",
         "text": " ".join(word.text for word in recognition.words),
         "words": words,
+        "utterances": exports.utterances(words) if told_apart else None,
+        "audio_channels": recognition.channels if recognition.channels > 1 else None,
         "confidence": sum(confidences) / len(confidences) if confidences else None,
         # Measured at the service: whole seconds, rounded up.
         "audio_duration": math.ceil(recognition.duration),
@@ -95,6 +106,7 @@ def completed(recognition: Recognition) -> dict[str, Any]:
         "metadata": {"warnings": [{"message": text} for text in recognition.warnings]}
         if recognition.warnings
         else None,
+        **(analysis.simulated(request, words) if simulated else analysis.unavailable(request)),
     }
 
 

@@ -38,16 +38,25 @@ class Fetcher:
             await self._session.close()
             self._session = None
 
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The session that reaches the world outside.
+
+        Raises:
+            RuntimeError: It is not open.
+        """
+        if self._session is None:
+            raise RuntimeError("the fetcher is not open")
+        return self._session
+
     async def fetch(self, url: str) -> str:
         """Download a URL and return its key in the storage.
 
         Raises:
             EngineError: It can't be had; worded as the service words it.
         """
-        if self._session is None:
-            raise RuntimeError("the fetcher is not open")
         try:
-            async with self._session.get(url) as response:
+            async with self.session.get(url) as response:
                 if response.status >= 400:
                     side = "Client" if response.status < 500 else "Server"
                     raise EngineError(

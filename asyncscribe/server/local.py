@@ -39,6 +39,7 @@ class LocalServer:
         port: Port to listen on; 0 takes a free one.
         largest_upload: Bytes of the largest upload.
         largest_total: Bytes of all uploads that are kept.
+        redaction_seconds: How long after a transcript its redacted audio is ready.
 
     Attributes:
         faults: Answers that are to fail.
@@ -55,6 +56,7 @@ class LocalServer:
         port: int = 0,
         largest_upload: int = LARGEST_UPLOAD,
         largest_total: int = LARGEST_TOTAL,
+        redaction_seconds: float = 0.0,
     ) -> None:
         self.faults = Faults()
         self.requests: Counter[str] = Counter()
@@ -62,7 +64,9 @@ class LocalServer:
         self._host = host
         self._port = port
         self._storage = Storage(largest_upload, largest_total)
-        self._service = Service(engine or SimulatedEngine(), Account(limit), self._storage)
+        self._service = Service(
+            engine or SimulatedEngine(), Account(limit), self._storage, redaction_seconds=redaction_seconds
+        )
         self._runner: web.AppRunner | None = None
         self._open = AsyncExitStack()
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import logging
+import secrets
 import uuid
+import wave
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +20,7 @@ from asyncscribe.server import documents
 from asyncscribe.server.account import Account
 from asyncscribe.server.engines.base import SERVER_ERROR, Engine, EngineError, Recognition, Recording
 from asyncscribe.server.fetch import Fetcher
+from asyncscribe.server.notify import notify
 from asyncscribe.server.storage import Storage
 
 _log = logging.getLogger("asyncscribe.server")
@@ -35,6 +40,8 @@ class Record:
         document: The answer of `GET /v2/transcript/{id}`.
         created: When it was taken, as the API writes it.
         completed: When it was completed, as the API writes it; None for others.
+        webhook_header: Name and value of the header of its webhook, if it has one.
+        redacted: Token of its redacted audio, once that is made.
     """
 
     id: str
@@ -43,6 +50,8 @@ class Record:
     document: dict[str, Any]
     created: str = field(default_factory=documents.timestamp)
     completed: str | None = None
+    webhook_header: tuple[str, str] | None = field(default=None, repr=False)
+    redacted: str | None = None
 
     @property
     def status(self) -> str:
@@ -57,9 +66,11 @@ class Service:
         engine: Turns recordings into words.
         account: Says which jobs run.
         storage: Keeps uploads.
+        redaction_seconds: How long after a transcript its redacted audio is ready.
     """
 
-    def __init__(self, engine: Engine, account: Account, storage: Storage) -> None:
+    def __init__(self, engine: Engine, account: Account, storage: Storage, *, redaction_seconds: float = 0.0) -> None:
+        self._redaction_seconds = redaction_seconds
         self._engine = engine
         self._account = account
         self._storage = storage
@@ -86,6 +97,11 @@ class Service:
             self._storage.close()
 
     @property
+    def can_redact(self) -> bool:
+        """Whether redacted audio can be made: by the simulated engine alone, as silence."""
+        return self._engine.is_simulated
+
+    @property
     def records(self) -> list[Record]:
         """All transcripts in the order of their creation."""
         return self._records
@@ -94,7 +110,14 @@ class Service:
         """Take a job. Nothing is awaited in between, so a request that was read is a job."""
         transcript_id = str(uuid.uuid4())
         document = documents.transcript(transcript_id, "queued", parameters)
-        record = Record(transcript_id, len(self._records), str(parameters["audio_url"]), document)
+        name, value = (parameters.get(f"webhook_auth_header_{part}") for part in ("name", "value"))
+        record = Record(
+            transcript_id,
+            len(self._records),
+            str(parameters["audio_url"]),
+            document,
+            webhook_header=(name, value) if name and value else None,
+        )
         self._records.append(record)
         self._by_id[transcript_id] = record
         self._launch(self._account.add(transcript_id))
@@ -136,12 +159,35 @@ class Service:
             _log.exception("transcript %s failed", record.id)
             record.document |= {"status": "error", "error": SERVER_ERROR}
         else:
-            content = documents.completed(recognition)
+            content = documents.completed(recognition, record.document, simulated=self._engine.is_simulated)
             if record.audio_url == documents.DELETED_URL:
                 content |= documents.deleted()
             record.document |= content
             record.completed = documents.timestamp()
         self._launch(self._account.finish(record.id))
+        await self._tell(record, {"transcript_id": record.id, "status": record.status})
+        if record.status == "completed" and record.document.get("redact_pii_audio") and self._engine.is_simulated:
+            await self._redact(record)
+
+    async def _redact(self, record: Record) -> None:
+        await asyncio.sleep(self._redaction_seconds)
+        record.redacted = secrets.token_hex(16)
+
+    async def _tell(self, record: Record, content: Mapping[str, Any]) -> None:
+        url = record.document.get("webhook_url")
+        if url and url != documents.DELETED_URL:
+            status = await notify(self._fetcher.session, url, record.webhook_header, content)
+            record.document["webhook_status_code"] = status
+
+    def redacted_audio(self, token: str) -> bytes | None:
+        """The redacted recording behind a token: silence, a second long."""
+        if not any(record.redacted == token for record in self._records):
+            return None
+        file = io.BytesIO()
+        with wave.open(file, "wb") as sound:
+            sound.setparams((1, 2, 8_000, 0, "NONE", ""))
+            sound.writeframes(bytes(16_000))
+        return file.getvalue()
 
     async def _recognise(self, record: Record) -> Recognition:
         url, parameters = record.audio_url, record.document

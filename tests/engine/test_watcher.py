@@ -82,5 +82,5 @@ async def test_a_refused_key_ends_the_wait(server, client):
 
 async def test_an_answer_that_is_no_transcript_is_unreadable(server, client):
     server.faults.script(*GET, *[faults.Answer(200, '{"hello": "world"}')] * 9)
-    with pytest.raises(UnreadableAnswer, match="no id or no status"):
+    with pytest.raises(UnreadableAnswer, match=r"is no transcript .id: Field required; status: Field required"):
         await client.get("abc")

@@ -33,6 +33,7 @@ DOCUMENT = {
         {"speaker": "B", "text": "Hi.", "start": 2000, "end": 2200, "confidence": 1.0},
     ],
     "chapters": [{"gist": "greeting"}],
+    "project_id": 7,
 }
 
 
@@ -50,7 +51,10 @@ def test_a_completed_document_is_typed():
 def test_the_raw_document_is_kept_and_unknown_fields_are_attributes():
     transcript = Transcript.model_validate(DOCUMENT)
     assert transcript.document is DOCUMENT
-    assert transcript.chapters == [{"gist": "greeting"}]
+    assert transcript.chapters[0].gist == "greeting"
+    assert transcript.project_id == 7
+    with pytest.raises(AttributeError, match="porject_id"):
+        _ = transcript.porject_id
 
 
 def test_an_unknown_status_is_a_plain_string():

@@ -45,7 +45,9 @@ async def test_without_a_key_of_its_own_any_is_accepted(nothing_left):
 
 
 async def test_the_life_of_a_job(server, http):
-    status, document = await create(http, speaker_labels=True, webhook_auth_header_value="s3cret")
+    status, document = await create(
+        http, speaker_labels=True, webhook_auth_header_name="X", webhook_auth_header_value="s3cret"
+    )
     assert status == 200
     assert document["status"] == "processing"
     assert document["words"] is None

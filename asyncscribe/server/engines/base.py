@@ -17,12 +17,19 @@ SERVER_ERROR = (
 
 @dataclass(frozen=True, slots=True)
 class SpokenWord:
-    """A recognised word: milliseconds from the start of the audio, confidence 0 to 1."""
+    """A recognised word: milliseconds from the start of the audio, confidence 0 to 1.
+
+    Attributes:
+        speaker: Who said it, where the engine knows.
+        channel: "1", "2", ... with multichannel.
+    """
 
     text: str
     start: int
     end: int
     confidence: float
+    speaker: str | None = None
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +41,14 @@ class Recognition:
         duration: Length of the whole audio, seconds.
         model: Told to the client as `speech_model_used`.
         warnings: Told to the client in `metadata.warnings`.
+        channels: Channels that were recognised, one by one, with multichannel.
     """
 
     words: tuple[SpokenWord, ...]
     duration: float
     model: str
     warnings: tuple[str, ...] = ()
+    channels: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,11 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """Short name."""
+        ...
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether results beside the words may be made by rule; a real engine's are never invented."""
         ...
 
     @property

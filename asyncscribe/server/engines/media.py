@@ -17,15 +17,24 @@ BYTES_PER_MS = SAMPLE_RATE * BYTES_PER_SAMPLE // 1_000
 SHORTEST_MS = 160
 
 
-def samples(path: Path, start_ms: int = 0, end_ms: int | None = None) -> Iterator[bytes]:
-    """Decode a file, piece by piece, from `start_ms` to `end_ms`.
+def channels(path: Path) -> int:
+    """How many channels the audio has; 0 where there is none or the file can't be read."""
+    try:
+        with av.open(str(path), metadata_errors="replace") as container:
+            return int(container.streams.audio[0].layout.nb_channels) if container.streams.audio else 0
+    except (av.error.FFmpegError, ValueError):
+        return 0
+
+
+def samples(path: Path, start_ms: int = 0, end_ms: int | None = None, channel: int | None = None) -> Iterator[bytes]:
+    """Decode a file, piece by piece, from `start_ms` to `end_ms`: all channels mixed, or one (from 0).
 
     Raises:
         EngineError: The file is no media, has no audio, or can't be decoded; worded as the service words it.
     """
     first, last = start_ms * BYTES_PER_MS, None if end_ms is None else end_ms * BYTES_PER_MS
     position = 0
-    for piece in _decode(path):
+    for piece in _decode(path, channel):
         begin, position = position, position + len(piece)
         wanted = piece[max(first - begin, 0) : None if last is None else max(last - begin, 0)]
         if wanted:
@@ -34,24 +43,29 @@ def samples(path: Path, start_ms: int = 0, end_ms: int | None = None) -> Iterato
             return
 
 
-def _decode(path: Path) -> Iterator[bytes]:
+def _decode(path: Path, channel: int | None) -> Iterator[bytes]:
     try:
         with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise EngineError(no_audio(path))
-            resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+            # A planar format without a layout keeps the channels, each in a plane of its own.
+            resampler = (
+                av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+                if channel is None
+                else av.AudioResampler(format="s16p", rate=SAMPLE_RATE)
+            )
             for frame in container.decode(container.streams.audio[0]):
-                yield from map(_bytes, resampler.resample(frame))
-            yield from map(_bytes, resampler.resample(None))
+                yield from (_plane(part, channel or 0) for part in resampler.resample(frame))
+            yield from (_plane(part, channel or 0) for part in resampler.resample(None))
     except av.error.InvalidDataError as error:
         raise EngineError(no_audio(path)) from error
     except (av.error.FFmpegError, ValueError) as error:
         raise EngineError("Transcoding failed") from error
 
 
-def _bytes(frame: av.AudioFrame) -> bytes:
+def _plane(frame: av.AudioFrame, number: int) -> bytes:
     # A plane may be longer than its samples, for alignment.
-    return bytes(frame.planes[0])[: frame.samples * BYTES_PER_SAMPLE]
+    return bytes(frame.planes[number])[: frame.samples * BYTES_PER_SAMPLE]
 
 
 def no_audio(path: Path) -> str:

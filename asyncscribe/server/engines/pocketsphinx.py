@@ -29,6 +29,7 @@ class PocketSphinxEngine:
     """
 
     name = MODEL
+    is_simulated = False
     needs_audio = True
 
     def __init__(self, workers: int | None = None) -> None:
@@ -62,8 +63,11 @@ class PocketSphinxEngine:
         if pool is None or recording.path is None:
             raise RuntimeError("the engine is not running, or got no file")
         start, end = recording.parameters.get("audio_start_from"), recording.parameters.get("audio_end_at")
+        each = bool(recording.parameters.get("multichannel"))
         try:
-            outcome = await asyncio.get_running_loop().run_in_executor(pool, _recognise, recording.path, start, end)
+            outcome = await asyncio.get_running_loop().run_in_executor(
+                pool, _recognise, recording.path, start, end, each
+            )
         except BrokenProcessPool as error:
             # A file can crash a native decoder. That costs this job (and those it takes along), not the server.
             if self._pool is pool:
@@ -71,8 +75,8 @@ class PocketSphinxEngine:
             raise EngineError(SERVER_ERROR) from error
         if isinstance(outcome, str):
             raise EngineError(outcome)
-        words, duration = outcome
-        return Recognition(tuple(SpokenWord(*word) for word in words), duration, MODEL)
+        words, duration, channels = outcome
+        return Recognition(tuple(SpokenWord(*word) for word in words), duration, MODEL, channels=channels)
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
@@ -90,12 +94,15 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-Words = list[tuple[str, int, int, float]]
+#: Text, start and end in milliseconds, confidence, and with multichannel the channel as speaker and as channel.
+Words = list[tuple[str, int, int, float, str | None, str | None]]
 _decoder: Any = None
 
 
-def _recognise(path: Path, start_ms: int | None, end_ms: int | None) -> tuple[Words, float] | str:
-    """The words of a file and its duration in seconds, or the text of the error; runs in a worker."""
+def _recognise(
+    path: Path, start_ms: int | None, end_ms: int | None, each_channel: bool
+) -> tuple[Words, float, int] | str:
+    """The words of a file, its duration in seconds, its channels, or the text of the error; runs in a worker."""
     global _decoder
     import pocketsphinx
 
@@ -104,19 +111,34 @@ def _recognise(path: Path, start_ms: int | None, end_ms: int | None) -> tuple[Wo
     if _decoder is None:
         _decoder = pocketsphinx.Decoder(samprate=media.SAMPLE_RATE, loglevel="FATAL")
     try:
-        return _words_of_file(path, start_ms or 0, end_ms)
+        if not each_channel:
+            return *_words_of_file(path, start_ms or 0, end_ms), 1
+        return _words_of_channels(path, start_ms or 0, end_ms)
     except EngineError as error:
         return str(error)
 
 
-def _words_of_file(path: Path, start_ms: int, end_ms: int | None) -> tuple[Words, float]:
+def _words_of_channels(path: Path, start_ms: int, end_ms: int | None) -> tuple[Words, float, int]:
+    from asyncscribe.server.engines import media
+
+    count = max(1, media.channels(path))
+    words: Words = []
+    duration = 0.0
+    for number in range(count):
+        label = str(number + 1)
+        heard, duration = _words_of_file(path, start_ms, end_ms, number)
+        words += [(text, start, end, sure, label, label) for text, start, end, sure, _, _ in heard]
+    return sorted(words, key=lambda word: word[1]), duration, count
+
+
+def _words_of_file(path: Path, start_ms: int, end_ms: int | None, channel: int | None = None) -> tuple[Words, float]:
     from asyncscribe.server.engines import media
 
     words: Words = []
     pending = bytearray()
     done_ms = 0
     enough = WHOLE_SECONDS * 1000 * media.BYTES_PER_MS
-    for piece in media.samples(path, start_ms, end_ms):
+    for piece in media.samples(path, start_ms, end_ms, channel):
         pending += piece
         while len(pending) > enough:
             cut = _quietest(pending[:enough])
@@ -160,6 +182,8 @@ def _words(samples: bytes, offset_ms: int) -> Words:
             offset_ms + round((segment.end_frame + 1) * frame_ms),
             # Posterior probabilities come out of fixed-point logarithms, a little above 1 at times.
             min(1.0, max(0.0, segment.prob)) if math.isfinite(segment.prob) else 0.0,
+            None,
+            None,
         )
         for segment in _decoder.seg() or ()
         if not segment.word.startswith(("<", "[", "+"))

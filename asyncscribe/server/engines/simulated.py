@@ -7,14 +7,17 @@ The rules are written into the query of the audio URL, of an upload they come fr
     words=N             number of words (default: two and a half a second, as in calm speech)
     error=TEXT          the job fails with this text
     server_errors=N     the first N jobs of this URL fail as by the service's own fault
+    speakers=N          speakers that take turns, with `speaker_labels` or `multichannel` (default: 2)
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from asyncscribe.server.engines.base import SERVER_ERROR, EngineError, Recognition, Recording, SpokenWord
@@ -22,6 +25,8 @@ from asyncscribe.server.engines.base import SERVER_ERROR, EngineError, Recogniti
 #: Bytes of one second of audio at 16 kHz, 16 bit, mono.
 BYTES_PER_SECOND = 32_000
 WORDS_PER_SECOND = 2.5
+#: Words that one speaker says before the next one speaks.
+WORDS_PER_TURN = 5
 MARK = "simulated"
 NOTICE = "This transcript is simulated: nothing was listened to."
 _VOCABULARY = "this is a simulated transcript and nobody said any of these words".split()
@@ -36,6 +41,7 @@ class SimulatedEngine:
     """
 
     name = "simulated"
+    is_simulated = True
     needs_audio = False
 
     def __init__(self, *, speed: float = 0.05, default_duration: float = 10.0) -> None:
@@ -62,7 +68,7 @@ class SimulatedEngine:
         if "error" in rules:
             raise EngineError(rules["error"])
         count = int(rules.get("words", duration * WORDS_PER_SECOND))
-        return Recognition(_words(count, duration), duration, MARK, (NOTICE,))
+        return _spoken(_words(count, duration), duration, recording.parameters, int(rules.get("speakers", 2)))
 
     def _duration(self, rules: dict[str, str], recording: Recording) -> float:
         if "duration" in rules:
@@ -70,6 +76,18 @@ class SimulatedEngine:
         if recording.path is not None:
             return recording.path.stat().st_size / BYTES_PER_SECOND
         return self._default_duration
+
+
+def _spoken(words: tuple[SpokenWord, ...], duration: float, request: Mapping[str, Any], speakers: int) -> Recognition:
+    labels, channels = bool(request.get("speaker_labels")), bool(request.get("multichannel"))
+    told = []
+    for number, word in enumerate(words):
+        turn = number // WORDS_PER_TURN % speakers
+        letter, channel = chr(ord("A") + turn), str(turn + 1)
+        # As the service names them: "A" by voice, "1" by channel, "1A" by both.
+        speaker = f"{channel}A" if labels and channels else channel if channels else letter if labels else None
+        told.append(replace(word, speaker=speaker, channel=channel if channels else None))
+    return Recognition(tuple(told), duration, MARK, (NOTICE,), speakers if channels else 1)
 
 
 def _words(count: int, duration: float) -> tuple[SpokenWord, ...]:
