@@ -162,7 +162,6 @@ class Transcripts:
                     await file.write(chunk)
             await aiofiles.os.replace(temporary, path)
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                temporary.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         return path
