@@ -263,6 +263,20 @@ class TranscriptionConfig(_Options):
         kept = {name: getattr(self, name) for name in self.model_fields_set}
         return type(self)(**(kept | changes))
 
+    def with_webhook(self, url: str, *, header_name: str | None = None, header_value: str | None = None) -> Self:
+        """Return a copy that has the service call `url` when the job has ended.
+
+        Args:
+            url: Reachable from the internet; its query is kept, so it can carry what the receiver wants to know.
+            header_name: Header that the service sends along, for the receiver to check.
+            header_value: Its value, a secret of the caller's.
+
+        Raises:
+            pydantic.ValidationError: Only one of name and value is given.
+        """
+        changes = {"webhook_auth_header_name": header_name, "webhook_auth_header_value": header_value}
+        return self.with_(webhook_url=url, **changes)
+
     def to_wire(self) -> dict[str, Any]:
         """The fields that were set, by their names in the API."""
         fields = self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True, exclude={"extra"})

@@ -253,5 +253,5 @@ def _item(request: web.Request, record: Record) -> dict[str, Any]:
         "created": record.created,
         "completed": record.completed,
         "audio_url": record.audio_url,
-        "error": record.document["error"],
+        "error": record.document.get("error"),
     }

@@ -37,8 +37,8 @@ DEFAULTS: dict[str, Any] = {
     "entity_detection": False,
     "speech_threshold": None,
 }
-#: Never sent back.
-SECRET = "webhook_auth_header_value"  # noqa: S105 - a field's name
+#: Never sent back: a secret, and two fields that the specification's answer does not have.
+NOT_ECHOED = frozenset({"webhook_auth_header_value", "speaker_options", "content_safety_confidence"})
 
 
 def timestamp() -> str:
@@ -53,21 +53,19 @@ def transcript(transcript_id: str, status: str, parameters: Mapping[str, Any]) -
         "language_model": "assemblyai_default",
         "acoustic_model": "assemblyai_default",
         "status": status,
-        "error": None,
         "text": None,
         "words": None,
         "utterances": None,
         "confidence": None,
         "audio_duration": None,
         "language_confidence": None,
-        "speech_model_used": None,
         "throttled": None,
         "webhook_status_code": None,
         "auto_highlights_result": None,
         "summary": None,
-        "metadata": None,
         **DEFAULTS,
-        **{name: value for name, value in parameters.items() if name != SECRET},
+        # What the specification describes without null is left out rather than null.
+        **{name: value for name, value in parameters.items() if value is not None and name not in NOT_ECHOED},
         "webhook_auth": parameters.get("webhook_auth_header_name") is not None,
     }
 
@@ -98,14 +96,11 @@ def completed(recognition: Recognition, request: Mapping[str, Any], *, simulated
         "text": " ".join(word.text for word in recognition.words),
         "words": words,
         "utterances": exports.utterances(words) if told_apart else None,
-        "audio_channels": recognition.channels if recognition.channels > 1 else None,
+        **({"audio_channels": recognition.channels} if recognition.channels > 1 else {}),
         "confidence": sum(confidences) / len(confidences) if confidences else None,
         # Measured at the service: whole seconds, rounded up.
         "audio_duration": math.ceil(recognition.duration),
         "speech_model_used": recognition.model,
-        "metadata": {"warnings": [{"message": text} for text in recognition.warnings]}
-        if recognition.warnings
-        else None,
         **(analysis.simulated(request, words) if simulated else analysis.unavailable(request)),
     }
 

@@ -31,7 +31,7 @@ async def test_the_simulated_engine_answers_everything_by_rule(client):
     response = transcript.speech_understanding.response
     assert response.speaker_identification.mapping == {"A": "Ann", "B": "Bob"}
     assert transcript.translated_texts == {"de": "simulated in de"}
-    assert "simulated" in transcript.metadata["warnings"][0]["message"]
+    assert transcript.speech_model_used == "simulated"
 
 
 @pytest.mark.filterwarnings("ignore:.* is deprecated. use:DeprecationWarning")

@@ -57,7 +57,6 @@ async def test_the_life_of_a_job(server, http):
     assert document["status"] == "completed"
     assert document["audio_duration"] == 2
     assert document["text"] == " ".join(word["text"] for word in document["words"])
-    assert "simulated" in document["metadata"]["warnings"][0]["message"]
     assert document["speech_model_used"] == "simulated"
 
 

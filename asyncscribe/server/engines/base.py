@@ -40,14 +40,12 @@ class Recognition:
         words: In the order they were spoken.
         duration: Length of the whole audio, seconds.
         model: Told to the client as `speech_model_used`.
-        warnings: Told to the client in `metadata.warnings`.
         channels: Channels that were recognised, one by one, with multichannel.
     """
 
     words: tuple[SpokenWord, ...]
     duration: float
     model: str
-    warnings: tuple[str, ...] = ()
     channels: int = 1
 
 

@@ -27,8 +27,8 @@ BYTES_PER_SECOND = 32_000
 WORDS_PER_SECOND = 2.5
 #: Words that one speaker says before the next one speaks.
 WORDS_PER_TURN = 5
+#: Answered as `speech_model_used`, so that nobody takes such a transcript for what was said.
 MARK = "simulated"
-NOTICE = "This transcript is simulated: nothing was listened to."
 _VOCABULARY = "this is a simulated transcript and nobody said any of these words".split()
 
 
@@ -87,7 +87,7 @@ def _spoken(words: tuple[SpokenWord, ...], duration: float, request: Mapping[str
         # As the service names them: "A" by voice, "1" by channel, "1A" by both.
         speaker = f"{channel}A" if labels and channels else channel if channels else letter if labels else None
         told.append(replace(word, speaker=speaker, channel=channel if channels else None))
-    return Recognition(tuple(told), duration, MARK, (NOTICE,), speakers if channels else 1)
+    return Recognition(tuple(told), duration, MARK, speakers if channels else 1)
 
 
 def _words(count: int, duration: float) -> tuple[SpokenWord, ...]:

@@ -1,0 +1,45 @@
+"""What the service tells a webhook: that a transcript has ended, or that redacted audio is ready."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from asyncscribe.models.transcript import TranscriptId
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptEnded:
+    """A transcript is `completed` or in `error`; `client.get(notification.transcript_id)` has it."""
+
+    transcript_id: TranscriptId
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedAudioReady:
+    """A redacted recording can be fetched. The service does not say of which transcript: put that into the URL."""
+
+    url: str
+
+
+Notification: TypeAlias = TranscriptEnded | RedactedAudioReady
+
+
+def parse_notification(body: bytes) -> Notification:
+    """Read the body of a webhook request.
+
+    Raises:
+        ValueError: It is none of the two kinds.
+    """
+    content = json.loads(body)
+    if isinstance(content, Mapping):
+        status, identifier = content.get("status"), content.get("transcript_id")
+        if status in {"completed", "error"} and isinstance(identifier, str) and identifier:
+            return TranscriptEnded(TranscriptId(identifier), status)
+        url = content.get("redacted_audio_url")
+        if status == "redacted_audio_ready" and isinstance(url, str) and url:
+            return RedactedAudioReady(url)
+    raise ValueError("neither a transcript that has ended nor redacted audio that is ready")
