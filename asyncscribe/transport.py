@@ -85,12 +85,14 @@ class TransportStatistics:
         retries: Attempts that repeated a failed one.
         rate_limited: Answers with status 429.
         bytes_uploaded: Bytes handed to connections by uploads.
+        clock_ahead: Seconds by which the service's clock is ahead of this machine's, to the second; None while unknown.
     """
 
     requests: int
     retries: int
     rate_limited: int
     bytes_uploaded: int
+    clock_ahead: float | None
 
 
 #: How aiohttp's errors read in ours; the first match counts, `aiohttp.ClientError` matches the rest.
@@ -151,7 +153,7 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
         self._paused_until = 0.0
         self._requests = self._retries = self._rate_limited = self._bytes_uploaded = 0
-        self._clock_ahead = timedelta()
+        self._clock_ahead: timedelta | None = None
 
     def __repr__(self) -> str:
         state = "open" if self._session else "closed"
@@ -180,12 +182,13 @@ class Transport:
 
     def statistics(self) -> TransportStatistics:
         """What was sent so far."""
-        return TransportStatistics(self._requests, self._retries, self._rate_limited, self._bytes_uploaded)
+        ahead = None if self._clock_ahead is None else self._clock_ahead.total_seconds()
+        return TransportStatistics(self._requests, self._retries, self._rate_limited, self._bytes_uploaded, ahead)
 
     @property
     def clock_ahead(self) -> timedelta:
         """How far the service's clock is ahead of this machine's, as its latest `Date` header told (to the second)."""
-        return self._clock_ahead
+        return self._clock_ahead or timedelta()
 
     @overload
     async def send(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from asyncscribe.cli import batch, serve, transcribe
+from asyncscribe.cli import account, batch, doctor, serve, transcribe
 from asyncscribe.version import __version__
 
 app = typer.Typer(
@@ -19,6 +19,12 @@ app = typer.Typer(
 )
 app.command()(transcribe.transcribe)
 app.command()(batch.batch)
+app.command("list")(account.list_)
+app.command()(account.get)
+app.command()(account.delete)
+app.command()(account.search)
+app.command()(account.export)
+app.command()(doctor.doctor)
 app.command()(serve.serve)
 
 

@@ -12,7 +12,20 @@ import typer
 from asyncscribe.batch import Batch, BatchOutcome, Format
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.exits import Exit, UserError, run, tell
-from asyncscribe.cli.options import BaseUrl, Concurrency, Local, Options, parse_config
+from asyncscribe.cli.options import (
+    BaseUrl,
+    Concurrency,
+    ConfigFile,
+    Features,
+    Keyterms,
+    Language,
+    Local,
+    Models,
+    Multichannel,
+    Options,
+    Redact,
+    Speakers,
+)
 from asyncscribe.cli.rendering import Display, Ndjson, choose, printable, reason, write_json
 from asyncscribe.errors import AccountError
 from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT
@@ -30,6 +43,13 @@ def batch(
         list[Format] | None,
         typer.Option("--format", "-f", help="What is written for each recording [default: json]. Can be repeated."),
     ] = None,
+    speakers: Speakers = False,
+    language: Language = None,
+    models: Models = None,
+    keyterms: Keyterms = None,
+    redact: Redact = None,
+    multichannel: Multichannel = False,
+    config: ConfigFile = None,
     options: Options = None,
     concurrency: Concurrency = FREE_ACCOUNT_LIMIT,
     local: Local = False,
@@ -49,11 +69,14 @@ def batch(
         raise typer.BadParameter(f"{output} is a file; give a folder", param_hint="--output")
     display = choose(as_json=as_json, quiet=quiet)
     forms = formats or [Format.JSON]
+    features = Features(
+        options or (), config, speakers, language, models or (), keyterms or (), redact or (), multichannel
+    )
 
     async def work() -> Exit:
-        config = parse_config(options)
+        wanted = features.configuration()
         async with connect(local=local, base_url=base_url, concurrency=concurrency, on_event=display.event) as client:
-            batch = Batch(client, output, formats=forms, config=config)
+            batch = Batch(client, output, formats=forms, config=wanted)
             failures = await _follow(batch, sources, display, print_text)
             return _conclude(display, batch, failures, output)
 

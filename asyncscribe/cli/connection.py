@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.request import getproxies
 
 from asyncscribe.cli.exits import UserError
 from asyncscribe.client import POLLING, AsyncClient
@@ -16,7 +17,7 @@ LOCAL_POLLING = Backoff(initial=0.2, factor=1.3, maximum=1.0, jitter=0.1)
 
 @asynccontextmanager
 async def connect(
-    *, local: bool, base_url: str | None, concurrency: int, on_event: EventHandler | None = None
+    *, local: bool = False, base_url: str | None, concurrency: int = 1, on_event: EventHandler | None = None
 ) -> AsyncIterator[AsyncClient]:
     """Open a client.
 
@@ -33,13 +34,15 @@ async def connect(
     async with AsyncExitStack() as stack:
         key = None
         polling = POLLING
+        # Proxies are for the world outside; without any, aiohttp need not look for them at every request.
+        trust_env = not local and bool(getproxies())
         if local:
             if base_url is not None:
                 raise UserError("--local and --base-url contradict one another")
             server = await stack.enter_async_context(_server(concurrency))
             key, base_url, polling = server.api_key, server.base_url, LOCAL_POLLING
         yield await stack.enter_async_context(
-            AsyncClient(key, base_url, concurrency=concurrency, polling=polling, on_event=on_event)
+            AsyncClient(key, base_url, concurrency=concurrency, polling=polling, on_event=on_event, trust_env=trust_env)
         )
 
 

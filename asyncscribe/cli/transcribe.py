@@ -15,7 +15,20 @@ import typer
 from asyncscribe.batch.outputs import Format, render
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.exits import Exit, UserError, run, tell
-from asyncscribe.cli.options import BaseUrl, Concurrency, Local, Options, parse_config
+from asyncscribe.cli.options import (
+    BaseUrl,
+    Concurrency,
+    ConfigFile,
+    Features,
+    Keyterms,
+    Language,
+    Local,
+    Models,
+    Multichannel,
+    Options,
+    Redact,
+    Speakers,
+)
 from asyncscribe.cli.rendering import printable
 from asyncscribe.errors import AccountError
 from asyncscribe.models.config import TranscriptionConfig
@@ -40,6 +53,13 @@ def transcribe(
     form: Annotated[
         PrintedFormat, typer.Option("--format", "-f", help="What is printed; json is one document a line.")
     ] = PrintedFormat.TEXT,
+    speakers: Speakers = False,
+    language: Language = None,
+    models: Models = None,
+    keyterms: Keyterms = None,
+    redact: Redact = None,
+    multichannel: Multichannel = False,
+    config: ConfigFile = None,
     options: Options = None,
     local: Local = False,
     base_url: BaseUrl = None,
@@ -50,7 +70,10 @@ def transcribe(
     The API key is read from ASSEMBLYAI_API_KEY or from a file named .env. Exit codes: 0 all done, 1 some failed,
     2 wrong usage, 130 interrupted.
     """
-    run(lambda: _transcribe(sources, form, parse_config(options), local, base_url, concurrency))
+    features = Features(
+        options or (), config, speakers, language, models or (), keyterms or (), redact or (), multichannel
+    )
+    run(lambda: _transcribe(sources, form, features.configuration(), local, base_url, concurrency))
 
 
 async def _transcribe(
