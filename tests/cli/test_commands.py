@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from asyncscribe.cli import connection
 from asyncscribe.cli.app import app
 from asyncscribe.server import LocalServer, faults
-from tests.support import EXAMPLES, KEY, recording
+from tests.support import EXAMPLES, KEY, POLLING, recording
 
 BROKEN = EXAMPLES / "broken" / "shopping list.mp3"
 
@@ -51,6 +52,7 @@ def served(monkeypatch):
     with Served(limit=4, api_key=KEY) as server:
         monkeypatch.setenv("ASSEMBLYAI_API_KEY", KEY)
         monkeypatch.setenv("ASSEMBLYAI_BASE_URL", server.base_url)
+        monkeypatch.setattr(connection, "POLLING", POLLING)
         yield server
 
 
