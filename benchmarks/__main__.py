@@ -7,7 +7,7 @@ import json
 import platform
 from pathlib import Path
 
-from benchmarks import upload
+from benchmarks import parsing, upload
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -17,7 +17,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds")
     quick = parser.parse_args().quick
-    results = [upload.run(gibibytes=0.25 if quick else 2.0, rounds=3 if quick else 5)]
+    results = [
+        upload.run(gibibytes=0.25 if quick else 2.0, rounds=3 if quick else 5),
+        parsing.run(rounds=1 if quick else 3),
+    ]
     for result in results:
         print(f"\n{result['scenario']}")
         for name, value in result.items():

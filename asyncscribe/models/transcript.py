@@ -32,7 +32,7 @@ from asyncscribe.models.results import (
     objects,
 )
 from asyncscribe.models.tolerant import Lenient, Result
-from asyncscribe.models.words import Utterance, Word, parse_utterances, parse_words
+from asyncscribe.models.words import Utterance, Word, parse_utterances, parse_words, utterances_of, words_of
 
 #: The id of a transcript, as the service gave it.
 TranscriptId = NewType("TranscriptId", str)
@@ -159,12 +159,14 @@ class Transcript(BaseModel):
     @cached_property
     def words(self) -> tuple[Word, ...]:
         """The words in the order they were spoken; empty until the transcript is completed."""
-        return parse_words(self.document.get("words"))
+        read = None if self._body is None else words_of(self._body)
+        return parse_words(self.document.get("words")) if read is None else read
 
     @cached_property
     def utterances(self) -> tuple[Utterance, ...]:
         """The utterances, with `speaker_labels` or `multichannel`; else empty."""
-        return parse_utterances(self.document.get("utterances"))
+        read = None if self._body is None else utterances_of(self._body)
+        return parse_utterances(self.document.get("utterances")) if read is None else read
 
     @cached_property
     def unredacted_words(self) -> tuple[Word, ...]:

@@ -95,7 +95,7 @@ def test_every_link_of_the_readme_leads_somewhere():
 def test_every_command_and_target_of_the_readme_exists():
     from asyncscribe.cli.app import app
 
-    commands = {command.callback.__name__ for command in app.registered_commands}
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     assert set(re.findall(r"^    asyncscribe (\w+)", README, re.MULTILINE)) == commands
     targets = set(re.findall(r"^    make (\w+)", README, re.MULTILINE))
     assert targets == {"demo", "test"}
@@ -107,3 +107,13 @@ def test_every_exit_code_is_documented():
 
     (codes,) = re.findall(r"Exit codes: (.*?)\.\n", README, re.DOTALL)
     assert {int(code) for code in re.findall(r"\d+", codes)} == set(Exit)
+
+
+def test_every_yes_of_the_table_of_features_has_a_test():
+    rows = [line for line in (ROOT / "docs" / "features.md").read_text().splitlines() if line.startswith("| ")]
+    named = {name for row in rows for name in re.findall(r"`(test_\w+)`", row)}
+    sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    defined = set(re.findall(r"def (test_\w+)\(", sources))
+    assert named <= defined, named - defined
+    ours = [row.split("|")[-3:-1] for row in rows if "tested by" not in row]
+    assert all(("`test_" in test) == (verdict.strip() == "yes") for verdict, test in ours)

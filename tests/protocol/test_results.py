@@ -104,6 +104,32 @@ def test_passages_and_matches_are_read_whatever_they_hold(value):
 
 def test_a_document_is_held_once():
     transcript = Transcript.model_validate_json('{"id": "t", "status": "completed", "words": []}')
-    assert transcript._body is not None
     assert transcript.words == ()
+    assert transcript._body is not None
+    assert transcript.document["words"] == []
     assert transcript._body is None
+
+
+ODD = [
+    [{"text": "a", "start": 1.0, "end": "2", "confidence": None}],
+    [{"text": "a", "start": 10**40, "end": 2, "confidence": 1, "speaker": 3}],
+    [None, {"text": 7}],
+    {"text": "a"},
+    "words",
+    [{"text": "a", "start": 1, "end": 2, "confidence": 0.5, "words": [], "channel": "1"}],
+]
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_words_are_the_same_from_bytes_and_from_a_document(value):
+    document = {"id": "t", "status": "completed", "words": value, "utterances": value}
+    parsed, raw = Transcript.model_validate(document), Transcript.model_validate_json(json.dumps(document))
+    assert parsed.words == raw.words
+    assert parsed.utterances == raw.utterances
+    assert [word.text for word in raw.words] == [utterance.text for utterance in raw.utterances]
+
+
+def test_numbers_that_are_none_in_json_do_not_make_a_transcript_unreadable():
+    body = b'{"id": "t", "status": "completed", "confidence": NaN, "words": [{"text": "a", "confidence": Infinity}]}'
+    transcript = Transcript.model_validate_json(body)
+    assert transcript.words == (Word("a", 0, 0, 0.0),)
