@@ -33,7 +33,7 @@ from asyncscribe.errors import (
 from asyncscribe.jobs import Job
 from asyncscribe.lifecycle import JobState
 from asyncscribe.models.config import TranscriptionConfig
-from asyncscribe.models.options import PiiPolicy, SpeechModel
+from asyncscribe.models.options import LanguageCode, PiiPolicy, SpeechModel
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import Transcript, TranscriptStatus
 from asyncscribe.models.words import Utterance, Word
@@ -62,6 +62,7 @@ __all__ = [
     "FixedLimit",
     "Job",
     "JobState",
+    "LanguageCode",
     "ListItem",
     "MissingApiKey",
     "NotFound",

@@ -271,6 +271,7 @@ class AsyncClient:
         created_on: date | None = None,
         before_id: str | None = None,
         after_id: str | None = None,
+        throttled_only: bool = False,
         page_size: int = LONGEST_PAGE,
     ) -> AsyncGenerator[ListItem, None]:
         """The transcripts of the key's project, newest first; pages are asked for as they are read.
@@ -280,13 +281,20 @@ class AsyncClient:
             created_on: Only those of this day, UTC.
             before_id: Only those created before this one.
             after_id: Only those created after this one.
+            throttled_only: Only those that the account's limit held back; overrides `status`. The service calls this
+                filter deprecated.
             page_size: Items asked for at once, 1 to 200.
 
         Raises:
             ServiceError: A page could not be had.
         """
         return self._transcripts.list(
-            status=status, created_on=created_on, before_id=before_id, after_id=after_id, page_size=page_size
+            status=status,
+            created_on=created_on,
+            before_id=before_id,
+            after_id=after_id,
+            throttled_only=throttled_only,
+            page_size=page_size,
         )
 
     def iter_transcripts(

@@ -73,6 +73,7 @@ def list_transcripts(
     created_on: date | None = None,
     before_id: TranscriptId | None = None,
     after_id: TranscriptId | None = None,
+    throttled_only: bool = False,
 ) -> Request:
     """Ask for one page of the account's transcripts, newest first.
 
@@ -82,6 +83,7 @@ def list_transcripts(
         created_on: Only those of this day (UTC).
         before_id: Only those created before this one.
         after_id: Only those created after this one.
+        throttled_only: Only those that the account's limit held back (deprecated by the service; overrides `status`).
     """
     filters = {
         "limit": limit,
@@ -89,6 +91,7 @@ def list_transcripts(
         "created_on": created_on,
         "before_id": before_id,
         "after_id": after_id,
+        "throttled_only": "true" if throttled_only else None,
     }
     return Request("GET", "/v2/transcript", query={name: str(v) for name, v in filters.items() if v is not None})
 

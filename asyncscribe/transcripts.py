@@ -67,6 +67,7 @@ class Transcripts:
         created_on: date | None = None,
         before_id: str | None = None,
         after_id: str | None = None,
+        throttled_only: bool = False,
         page_size: int = protocol.LONGEST_PAGE,
     ) -> AsyncGenerator[ListItem, None]:
         """The account's transcripts, newest first, a page at a time as they are read; see `AsyncClient.list`."""
@@ -75,7 +76,12 @@ class Transcripts:
         while True:
             document = await self._transport.send(
                 protocol.list_transcripts(
-                    limit=page_size, status=status, created_on=created_on, before_id=before, after_id=after
+                    limit=page_size,
+                    status=status,
+                    created_on=created_on,
+                    before_id=before,
+                    after_id=after,
+                    throttled_only=throttled_only,
                 )
             )
             items = parse_items(document)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from asyncscribe.models.options import (
+    LanguageCode,
     Open,
     PiiPolicy,
     RedactedAudioQuality,
@@ -167,8 +168,8 @@ class TranscriptionConfig(_Options):
     """
 
     speech_models: tuple[Open[SpeechModel], ...] | None = Field(default=None, min_length=1)
-    language_code: str | None = None
-    language_codes: tuple[str, ...] | None = Field(default=None, max_length=2)
+    language_code: Open[LanguageCode] | None = None
+    language_codes: tuple[Open[LanguageCode], ...] | None = Field(default=None, max_length=2)
     language_detection: bool | None = None
     language_confidence_threshold: Fraction | None = None
     language_detection_options: LanguageDetectionOptions | None = None

@@ -135,13 +135,15 @@ class _Api:
         status = query.get("status")
         if status is not None and status not in STATUSES:
             raise Refused(f"status must be one of {', '.join(sorted(STATUSES))}")
+        throttled = query.get("throttled_only") == "true"
         day = _day(query.get("created_on"))
         before = self._record(query["before_id"]) if "before_id" in query else None
         after = self._record(query["after_id"]) if "after_id" in query else None
         page: list[Record] = []
         more = False
         for record in self._service.newest_first(before=before, after=after):
-            if (status is None or record.status == status) and (day is None or record.created.startswith(day)):
+            fits = record.document["throttled"] if throttled else status is None or record.status == status
+            if fits and (day is None or record.created.startswith(day)):
                 if len(page) == limit:
                     more = True
                     break

@@ -121,6 +121,7 @@ class Service:
         self._records.append(record)
         self._by_id[transcript_id] = record
         self._launch(self._account.add(transcript_id))
+        document["throttled"] = record.status == "queued"
         return record
 
     def get(self, transcript_id: str) -> Record | None:

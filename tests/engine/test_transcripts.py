@@ -46,6 +46,13 @@ async def test_the_list_can_be_filtered(server, client):
     assert item.created.tzinfo is UTC
 
 
+async def test_jobs_that_the_limit_held_back_can_be_listed(server, client):
+    await asyncio.gather(*(client.transcribe(recording(str(n), seconds=0.05)) for n in range(4)))
+    held = [item.id async for item in client.list(throttled_only=True)]
+    assert held == [record.id for record in reversed(server.records[2:])]
+    assert (await client.get(held[0])).throttled is True
+
+
 async def test_an_empty_account_has_an_empty_list(client):
     assert [item async for item in client.list()] == []
     assert [transcript async for transcript in client.iter_transcripts()] == []
