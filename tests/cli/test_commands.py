@@ -331,6 +331,25 @@ def test_without_the_engine_it_says_what_to_install(monkeypatch):
     assert "pip install 'asyncscribe[local]'" in result.stderr
 
 
+def test_a_mistake_in_the_package_is_not_taken_for_a_missing_extra():
+    code = "import sys; sys.modules['asyncscribe.cli.app'] = None\nfrom asyncscribe.__main__ import main\nmain()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "ModuleNotFoundError" in result.stderr
+
+
+def test_the_real_engine_is_served_by_default(tmp_path):
+    with command("serve", "--port", "0") as process:
+        line = process.stderr.readline()
+        url = line.split()[2]
+        audio = EXAMPLES / "audio" / "office.wav"
+        with command("transcribe", audio, "--base-url", url, env={"ASSEMBLYAI_API_KEY": "any"}) as client:
+            stdout, _ = client.communicate(timeout=30)
+        process.terminate()
+        process.communicate(timeout=20)
+    assert "engine pocketsphinx" in line
+    assert stdout.startswith("please call the office")
+
+
 def test_without_the_extra_the_command_says_what_to_install():
     code = "import sys; sys.modules['typer'] = None\nfrom asyncscribe.__main__ import main\nmain()"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -74,3 +74,22 @@ async def test_a_closed_nursery_takes_nothing():
         await Nursery().start(_works)
     with pytest.raises(RuntimeError, match="not open"):
         Nursery().start_soon(_works)
+
+
+async def test_a_cancelled_opening_leaves_nothing(nothing_left):
+    nursery = Nursery()
+    opening = asyncio.create_task(nursery.__aenter__())
+    # One step: the host was started and has not run yet.
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    with pytest.raises(RuntimeError, match="not open"):
+        await nursery.start(_works)
+
+
+async def test_closing_twice_is_closing_once(nothing_left):
+    nursery = Nursery()
+    async with nursery:
+        await nursery.start(_works)
+    await nursery.__aexit__(None, None, None)

@@ -119,3 +119,15 @@ def test_no_page_is_too_odd(value):
 
 def test_an_unreadable_time_is_none():
     assert ListItem.parse({"created": "yesterday"}).created is None
+
+
+def test_a_transcript_that_is_built_from_another_has_a_document_too():
+    transcript = Transcript.model_validate(Transcript(id="t", status="completed", text="a"))
+    assert transcript.document["text"] == "a"
+    assert transcript.words == ()
+    read = Transcript.model_validate_json('{"id": "t", "status": "queued"}')
+    assert read.document == read.document == {"id": "t", "status": "queued"}
+
+
+def test_a_string_of_json_is_read_like_bytes():
+    assert Transcript.model_validate_json('{"id": "t", "status": "completed", "x": "ü"}').x == "ü"
