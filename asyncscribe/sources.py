@@ -23,9 +23,8 @@ import anyio
 
 from asyncscribe.errors import SourceError
 
-#: Bytes read and handed to the connection at once. 1 to 4 MiB reached the speed of curl and more, 64 KiB half of it;
-#: with 1 MiB four parallel uploads stay below 10 MiB.
-CHUNK_BYTES = 1024 * 1024
+#: Bytes read at once. Each read is a trip to a thread: 1 to 4 MiB reached the speed of curl and more, 64 KiB half of it.
+CHUNK_BYTES = 2 * 1024 * 1024
 
 
 @runtime_checkable

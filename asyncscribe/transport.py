@@ -46,6 +46,9 @@ KEEPALIVE = 15.0
 CONNECTIONS = 100
 
 
+#: Bytes handed to the connection at once: what the socket does not take of them is copied. Measured by
+#: `benchmarks/upload.py`: whole chunks take 2 MiB more memory, pieces of 256 KiB a quarter more time.
+PIECE_BYTES = 1024 * 1024
 #: Most bytes of a download handed on at once.
 DOWNLOAD_BYTES = 1024 * 1024
 NOT_OPEN = "the client is not open: use it in `async with AsyncClient(...) as client:`"
@@ -344,6 +347,7 @@ class _Watched:
         self._scope = scope
         self._stall = stall
         self._progress = progress
+        self._rest = memoryview(b"")
         self._handed_over = 0
         self.sent = 0
         self.error: Exception | None = None
@@ -351,20 +355,26 @@ class _Watched:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> memoryview:
         self._scope.deadline = float("inf")
         if self._handed_over:
             self.sent += self._handed_over
             self._handed_over = 0
             if self._progress is not None:
                 self._progress(self.sent)
+        if not self._rest:
+            self._rest = memoryview(await self._read())
+        piece, self._rest = self._rest[:PIECE_BYTES], self._rest[PIECE_BYTES:]
+        self._handed_over = len(piece)
+        self._scope.deadline = anyio.current_time() + self._stall
+        return piece
+
+    async def _read(self) -> bytes:
         try:
-            chunk = await anext(self._chunks)
+            return await anext(self._chunks)
+        except StopAsyncIteration:
+            raise
         except Exception as error:
             # aiohttp hides what its body iterator raises behind a connection error.
-            if not isinstance(error, StopAsyncIteration):
-                self.error = error
+            self.error = error
             raise
-        self._handed_over = len(chunk)
-        self._scope.deadline = anyio.current_time() + self._stall
-        return chunk
