@@ -23,7 +23,8 @@ import anyio
 
 from asyncscribe.errors import SourceError
 
-#: Bytes read at once. Each read is a trip to a thread: 1 to 4 MiB reached the speed of curl and more, 64 KiB half of it.
+#: Bytes read at once. Each read is a trip to a thread: with 1 to 4 MiB uploads were as fast as curl's and faster, with
+#: 64 KiB half as fast.
 CHUNK_BYTES = 2 * 1024 * 1024
 
 

@@ -1,5 +1,6 @@
 """README, the examples and the documents do what they say."""
 
+import ast
 import contextlib
 import importlib.util
 import io
@@ -12,7 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.support import EXAMPLES, KEY, ROOT, recording
+from tests.support import EXAMPLES, KEY, ROOT, open_client, recording
 
 README = (ROOT / "README.md").read_text()
 
@@ -41,6 +42,24 @@ async def test_the_python_of_the_readme_runs(environment, tmp_path, monkeypatch)
     with contextlib.redirect_stdout(io.StringIO()) as shown:
         await names["main"]()
     assert shown.getvalue().count("this is") == 3
+
+
+async def test_every_block_of_the_guide_runs(environment, server, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
+    assert len(blocks) == 8
+    async with open_client(server) as client:
+        names = {"client": client, "URL": recording(words=9, duration=4, seconds=0.05)}
+        for number, block in enumerate(blocks):
+            # Top-level await, and one namespace for all, as a reader would type them one after the other.
+            code = compile(block, f"guide block {number}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            running = eval(code, names)
+            if running is not None:
+                await running
+    shown = capsys.readouterr().out
+    assert "can't be read: there is no such file" in shown
+    assert "Speaker A: this is a simulated" in shown
+    assert (tmp_path / "interview.srt").read_text().startswith("1\n")
 
 
 async def test_one_file(environment, capsys):
