@@ -6,6 +6,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -85,3 +86,14 @@ async def client(server, events) -> AsyncIterator[AsyncClient]:
     """A client of `server` with quick schedules."""
     async with open_client(server, on_event=events.append) as opened:
         yield opened
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Recordings of unusual names, two of them alike but for the suffix; silence for the simulated engine."""
+    root = tmp_path / "in"
+    for name in ["a.mp3", "a.wav", "-dash.wav", "with space.wav", "Straße/日本語.ogg"]:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\0" * 3_200)
+    return root

@@ -1,21 +1,9 @@
 import json
 
-import pytest
-
 from asyncscribe import SourceError, TranscriptionConfig
 from asyncscribe.batch import Batch, Format
 from asyncscribe.server import faults
 from tests.support import recording
-
-
-@pytest.fixture
-def folder(tmp_path):
-    root = tmp_path / "in"
-    for name in ["a.mp3", "a.wav", "-dash.wav", "with space.wav", "Straße/日本語.ogg"]:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"\0" * 3_200)
-    return root
 
 
 async def test_every_recording_becomes_its_files(server, client, folder, tmp_path):

@@ -140,16 +140,6 @@ def test_a_wrong_key_ends_it(served, monkeypatch):
     assert "wrong-key-5" not in result.output
 
 
-@pytest.fixture
-def folder(tmp_path):
-    root = tmp_path / "in"
-    for name in ["a.mp3", "a.wav", "-dash.wav", "with space.wav", "Straße/日本語.ogg"]:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"\0" * 3_200)
-    return root
-
-
 def test_a_batch_writes_a_file_for_each_and_tells_on_stderr(served, folder, tmp_path):
     result = run("batch", folder, "--output", tmp_path / "out", "--format", "txt", "--format", "json")
     assert result.exit_code == 0

@@ -108,8 +108,9 @@ async def test_it_can_be_opened_again_but_not_twice(server, nothing_left):
 async def test_it_can_be_closed_from_another_task(server, nothing_left):
     client = open_client(server)
     await asyncio.create_task(client.__aenter__())
-    await client.submit(recording(seconds=100))
+    job = await client.submit(recording(seconds=100))
     await asyncio.create_task(client.aclose())
+    assert job.status == "abandoned"
 
 
 async def test_a_handler_of_events_that_fails_costs_nothing(server, caplog, nothing_left):

@@ -56,6 +56,8 @@ async def test_it_can_be_closed_from_another_task(nothing_left):
     await asyncio.create_task(nursery.__aenter__())
     await nursery.start(_works)
     await asyncio.create_task(nursery.__aexit__(None, None, None))
+    with pytest.raises(RuntimeError, match="not open"):
+        nursery.start_soon(_works)
 
 
 async def test_a_mistake_of_a_task_is_raised_when_it_closes_and_not_into_the_body(nothing_left):
@@ -93,3 +95,5 @@ async def test_closing_twice_is_closing_once(nothing_left):
     async with nursery:
         await nursery.start(_works)
     await nursery.__aexit__(None, None, None)
+    with pytest.raises(RuntimeError, match="not open"):
+        await nursery.start(_works)
