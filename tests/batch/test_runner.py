@@ -1,4 +1,5 @@
 import json
+import os
 
 from asyncscribe import SourceError, TranscriptionConfig
 from asyncscribe.batch import Batch, Format
@@ -39,10 +40,14 @@ async def test_a_transcript_that_can_not_be_written_is_not_lost(server, client, 
 
 
 async def test_unreadable_folders_are_told(server, client, folder, tmp_path, monkeypatch):
-    def refuse(path):
-        raise PermissionError(13, "Permission denied")
+    scandir = os.scandir
 
-    monkeypatch.setattr("asyncscribe.batch.discovery.os.scandir", refuse)
+    def refuse(path):
+        if path == folder:
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
     batch = Batch(client, tmp_path / "out")
     assert batch.unreadable == []
     assert [outcome async for outcome in batch.run([str(folder)])] == []

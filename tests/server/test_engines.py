@@ -150,3 +150,16 @@ async def test_a_worker_that_dies_costs_a_resubmission_and_not_the_server(nothin
 async def test_an_engine_that_is_not_running_says_so():
     with pytest.raises(RuntimeError, match="not running"):
         await PocketSphinxEngine().transcribe(Recording("", None))
+
+
+def test_versions_of_pyav_with_and_without_an_option_for_tags_work(monkeypatch):
+    opened, really_open = [], av.open
+
+    def newer(name):
+        opened.append(name)
+        return really_open(name)
+
+    monkeypatch.setattr(media.av, "open", newer)
+    path = EXAMPLES / "audio" / "office.wav"
+    assert media.channels(path) == 1
+    assert opened == [str(path)]

@@ -20,7 +20,7 @@ SHORTEST_MS = 160
 def channels(path: Path) -> int:
     """How many channels the audio has; 0 where there is none or the file can't be read."""
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with _open(path) as container:
             return int(container.streams.audio[0].layout.nb_channels) if container.streams.audio else 0
     except (av.error.FFmpegError, ValueError):
         return 0
@@ -43,9 +43,18 @@ def samples(path: Path, start_ms: int = 0, end_ms: int | None = None, channel: i
             return
 
 
+def _open(path: Path) -> av.container.InputContainer:
+    try:
+        # Tags may be in any encoding; older versions of PyAV fail on them unless told not to.
+        return av.open(str(path), metadata_errors="replace")
+    except TypeError:
+        # Newer versions know no such argument.
+        return av.open(str(path))
+
+
 def _decode(path: Path, channel: int | None) -> Iterator[bytes]:
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with _open(path) as container:
             if not container.streams.audio:
                 raise EngineError(no_audio(path))
             # A planar format without a layout keeps the channels, each in a plane of its own.
