@@ -79,7 +79,12 @@ def resolve(api_key: str | None = None, base_url: str | None = None, *, allow_ht
         MissingApiKey: There is no key anywhere.
         ConfigurationError: The key can't be one, or the address is not usable.
     """
-    environment = _Environment()
+    try:
+        environment = _Environment()
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(
+            f"the file .env here can't be read ({type(error).__name__}); mend or move it"
+        ) from None
     key = api_key if api_key is not None else (environment.api_key or SecretStr("")).get_secret_value()
     key = key.strip()
     if not key:

@@ -74,3 +74,11 @@ def test_the_key_is_in_no_repr():
     client = AsyncClient(KEY)
     parts = [client, client._transport, client._transport._settings, client._runner, client._watcher]
     assert not [part for part in parts if KEY in repr(part)]
+
+
+def test_an_unreadable_file_of_settings_is_named_and_not_shown(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"ASSEMBLYAI_API_KEY=sekret\xff\xfe\n")
+    with pytest.raises(ConfigurationError, match=r"\.env") as raised:
+        AsyncClient()
+    assert "sekret" not in str(raised.value)
