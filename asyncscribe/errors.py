@@ -3,6 +3,7 @@ r"""Everything that this library raises on purpose.
     AsyncscribeError
      +- ConfigurationError          a setting or a field is missing or not allowed; nothing was sent
      |   +- MissingApiKey
+     +- NotOpen                     the client is not open, or was closed meanwhile (also a RuntimeError)
      +- SourceError                 what was to be transcribed can't be read; nothing was submitted
      +- ServiceError                one exchange with the service failed
      |   +- TransportError          there was no whole, readable answer
@@ -56,6 +57,13 @@ class MissingApiKey(ConfigurationError):
             "no API key: set the environment variable ASSEMBLYAI_API_KEY, write it into a file named .env, "
             "or pass AsyncClient(api_key=...)"
         )
+
+
+class NotOpen(AsyncscribeError, RuntimeError):
+    """The client is not open yet, or was closed meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__("the client is not open: use it in `async with AsyncClient(...) as client:`")
 
 
 class SourceError(AsyncscribeError):
@@ -215,8 +223,8 @@ class WaitError(AsyncscribeError):
         transcript_id: The job that goes on at the service; None if it was not submitted yet, so that nothing is paid.
     """
 
-    def __init__(self, problem: str, transcript_id: TranscriptId | None) -> None:
-        what_now = (
+    def __init__(self, problem: str, transcript_id: TranscriptId | None, what_now: str | None = None) -> None:
+        what_now = what_now or (
             "nothing was submitted"
             if transcript_id is None
             else f"the job goes on and will be paid for: client.wait({str(transcript_id)!r}) picks it up"

@@ -11,7 +11,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from asyncscribe import sources
-from asyncscribe.errors import TranscriptionFailed, WaitInterrupted, WaitTimeout
+from asyncscribe.errors import NotOpen, SubmissionInDoubt, TranscriptionFailed, WaitInterrupted, WaitTimeout
 from asyncscribe.events import EventHandler, Resubmitting, StateChanged, UploadProgress, ignore
 from asyncscribe.lifecycle import JobState, check_step, is_final
 from asyncscribe.limiter import Limiter
@@ -198,6 +198,10 @@ class JobRunner:
             raise WaitTimeout(  # noqa: TRY301 - ends the job like any other error
                 f"{job.name} was not transcribed within {timeout:g} s", job.id
             )
+        except NotOpen as error:
+            ended = _closed_meanwhile(job) or error
+            job.fail(ended)
+            raise ended from error
         except BaseException as error:
             job.fail(error)
             raise
@@ -255,6 +259,15 @@ class JobRunner:
     def failure(self, transcript: Transcript, submissions: int) -> TranscriptionFailed:
         """The error that a failed transcript is."""
         return TranscriptionFailed(transcript, self._resubmission.category(transcript.error), submissions)
+
+
+def _closed_meanwhile(job: Job) -> Exception | None:
+    """What the closing of the client means for a job that the service may have."""
+    if job.state is JobState.SUBMITTING and job.audio_url is not None:
+        return SubmissionInDoubt(job.audio_url, "the client was closed")
+    if job.ids:
+        return WaitInterrupted("the client was closed", job.id)
+    return None
 
 
 @contextmanager

@@ -64,6 +64,7 @@ class Nursery:
             RuntimeError: The nursery is not open.
         """
         if self._group is None:
+            # Plain: the local server has a nursery too, and shares no errors with the client.
             raise RuntimeError("the client is not open: use it in `async with AsyncClient(...) as client:`")
         return await self._group.start(function, *arguments)
 

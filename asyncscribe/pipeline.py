@@ -93,7 +93,11 @@ class Pipeline:
                     window.leave()
                     yield outcome
             if not window.closed:
-                raise WaitInterrupted("the client was closed before all sources were transcribed", None)
+                raise WaitInterrupted(
+                    "the client was closed before all sources were transcribed",
+                    None,
+                    "jobs that were submitted go on and will be paid for: client.list() shows them",
+                )
         finally:
             if work is not None:
                 work.cancel()

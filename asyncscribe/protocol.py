@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from asyncscribe import errors
 from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.models.pages import ListItem, parse_items
 from asyncscribe.models.transcript import Transcript, TranscriptId
 
 #: Most items on one list page.
@@ -51,7 +52,7 @@ UPLOAD = Request("POST", "/v2/upload")
 
 def create_transcript(audio_url: str, config: TranscriptionConfig) -> Request:
     """Ask for a transcript. The only request that costs money and must not be repeated lightly."""
-    return Request("POST", "/v2/transcript", safe=False, json={"audio_url": audio_url, **config.to_wire()})
+    return Request("POST", "/v2/transcript", safe=False, json={**config.to_wire(), "audio_url": audio_url})
 
 
 def get_transcript(transcript_id: TranscriptId) -> Request:
@@ -132,6 +133,18 @@ def read_document(request: Request, body: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise errors.UnreadableAnswer(str(request), f"the answer is not a JSON object: {_excerpt(body)!r}")
     return document
+
+
+def read_page(request: Request, body: bytes) -> list[ListItem]:
+    """The items of a list page. An answer without a list must not pass for an empty one: it would prove too much.
+
+    Raises:
+        UnreadableAnswer: It holds no list of transcripts.
+    """
+    document = read_document(request, body)
+    if not isinstance(document.get("transcripts"), list):
+        raise errors.UnreadableAnswer(str(request), f"the answer is no list of transcripts: {_excerpt(body)!r}")
+    return parse_items(document)
 
 
 def read_transcript(request: Request, body: bytes) -> Transcript:

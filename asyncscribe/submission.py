@@ -28,7 +28,7 @@ import anyio
 from asyncscribe import protocol
 from asyncscribe.errors import ServiceError, SubmissionInDoubt, UnreadableAnswer
 from asyncscribe.models.config import TranscriptionConfig
-from asyncscribe.models.pages import ListItem, parse_items
+from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import TranscriptId
 from asyncscribe.policies.submission import SubmissionPolicy
 from asyncscribe.protocol import Request
@@ -97,13 +97,17 @@ class Submitter:
         request = protocol.create_transcript(audio_url, config)
         async with self._at(audio_url) as address:
             problem: ServiceError | None = None
+            # Of the first attempt: its job may be listed as late as after the second.
+            since = datetime.now(UTC)
             for attempt in range(self._policy.attempts):
-                since = datetime.now(UTC)
                 try:
                     return await self._send(request, address)
                 except ServiceError as error:
-                    if not error.may_have_acted:
+                    if not error.may_have_acted and problem is None:
                         raise
+                    if not error.may_have_acted:
+                        # This attempt made no job; an earlier one may have.
+                        raise SubmissionInDoubt(audio_url, f"{problem}; then {error}") from error
                     problem = error
                 _log.warning("%s; looking whether the job exists (attempt %d)", problem, attempt + 1)
                 found = await self._settle(audio_url, address, since, problem)
@@ -184,7 +188,7 @@ class Submitter:
         candidate: ListItem | None = None
         before: TranscriptId | None = None
         while True:
-            page = parse_items(await self._transport.send(protocol.list_transcripts(before_id=before)))
+            page = await self._transport.send(protocol.list_transcripts(before_id=before), read=protocol.read_page)
             earliest = since + self._transport.clock_ahead - CLOCK_TOLERANCE
             for item in page:
                 if item.created is not None and item.created < earliest:

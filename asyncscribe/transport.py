@@ -24,6 +24,7 @@ from asyncscribe import protocol
 from asyncscribe.errors import (
     ConnectFailed,
     ConnectionLost,
+    NotOpen,
     ServiceError,
     ServiceTimeout,
     TransportError,
@@ -51,7 +52,6 @@ CONNECTIONS = 100
 PIECE_BYTES = 1024 * 1024
 #: Most bytes of a download handed on at once.
 DOWNLOAD_BYTES = 1024 * 1024
-NOT_OPEN = "the client is not open: use it in `async with AsyncClient(...) as client:`"
 
 
 class Body(Protocol):
@@ -264,13 +264,21 @@ class Transport:
         if (date := protocol.http_date(headers.get("Date"))) is not None:
             self._clock_ahead = date - now
         if status >= 300 or status == 202:
-            key = self._settings.api_key.get_secret_value().encode()
-            raise protocol.api_error(request, status, headers, content.replace(key, b"***"), now=now)
-        return read(request, content)
+            raise protocol.api_error(request, status, headers, self._masked(content), now=now)
+        try:
+            return read(request, content)
+        except UnreadableAnswer:
+            if self._masked(content) == content:
+                raise
+        # The error quotes the answer: it is made once more, of the answer without the key.
+        return read(request, self._masked(content))
+
+    def _masked(self, content: bytes) -> bytes:
+        return content.replace(self._settings.api_key.get_secret_value().encode(), b"***")
 
     async def _exchange(self, request: Request, **options: Any) -> tuple[int, Any, bytes]:
         if self._session is None:
-            raise RuntimeError(NOT_OPEN)
+            raise NotOpen
         options.setdefault("timeout", self._timeout(total=self._timeouts.request))
         headers = {"Authorization": self._settings.api_key.get_secret_value(), **options.pop("headers", {})}
         try:
@@ -297,7 +305,7 @@ class Transport:
         """
         request = Request("GET", url.partition("?")[0])
         if self._session is None:
-            raise RuntimeError(NOT_OPEN)
+            raise NotOpen
         try:
             async with self._session.get(URL(url, encoded=True), timeout=self._timeout(total=None)) as response:
                 if response.status >= 300:

@@ -93,7 +93,7 @@ class Discovery:
                     yield Item(path, self._free_name(path, name, earlier))
 
     def _files(self, root: Path) -> Iterator[Path]:
-        if root.is_dir():
+        if _is_folder(root):
             yield from self._walk(root, frozenset())
         else:
             # Missing or unreadable: the job says so, and counts as failed.
@@ -114,7 +114,7 @@ class Discovery:
         for entry in listed:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 yield from self._walk(Path(entry.path), above | {identity})
             elif is_media(entry.name):
                 yield Path(entry.path)
@@ -139,7 +139,10 @@ def is_media(name: str) -> bool:
 
 
 def _url_name(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "recording"
     name = PurePosixPath(unquote(parts.path)).name or parts.hostname or "recording"
     # What is a separator or a hidden name elsewhere is none here.
     return name.replace("/", "_").replace("\\", "_").replace("\0", "_").lstrip(".") or "recording"
@@ -150,17 +153,33 @@ def _gives(argument: str, name: str) -> bool:
     if is_url(argument):
         return _url_name(argument) == name
     path = Path(argument)
-    return (path / name).exists() if path.is_dir() else path.name == name
+    try:
+        return (path / name).exists() if path.is_dir() else path.name == name
+    except (OSError, ValueError):
+        return False
+
+
+def _is_folder(path: Path | os.DirEntry[str]) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        # A loop of links, a name that is too long: the job says what is wrong with it.
+        return False
 
 
 def _found_before(path: Path, earlier: Sequence[str]) -> bool:
     if not earlier:
         return False
-    real = path.resolve()
-    for argument in earlier:
-        if is_url(argument):
-            continue
-        other = Path(argument).resolve()
-        if real == other or (other.is_dir() and other in real.parents and is_media(path.name)):
-            return True
-    return False
+    try:
+        real = path.resolve()
+        others = [Path(argument).resolve() for argument in earlier if not is_url(argument)]
+        return any(real == other or (other.is_dir() and _is_walked(real, other)) for other in others)
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def _is_walked(path: Path, folder: Path) -> bool:
+    """Whether the walk of a folder comes to a file: it is media, and nothing on the way is hidden."""
+    if folder not in path.parents or not is_media(path.name):
+        return False
+    return not any(part.startswith(".") for part in path.relative_to(folder).parts)

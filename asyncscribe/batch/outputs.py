@@ -84,7 +84,7 @@ def write_atomically(path: Path, content: str) -> None:
     # A short name of its own: the target's may already be as long as the file system allows.
     temporary = path.with_name(f".asyncscribe-{secrets.token_hex(8)}")
     try:
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+        with temporary.open("x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -57,6 +57,11 @@ class Batch:
         self._outputs = Outputs(self._output, formats)
         self._config = config
         self._discovery = Discovery((), self._output)
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Take up no more recordings; those that are under way, and may be paid for, end and are told."""
+        self._stopped = True
 
     @property
     def unreadable(self) -> list[Unreadable]:
@@ -75,6 +80,8 @@ class Batch:
         async def each() -> AsyncIterator[Path | str]:
             position = 0
             async for item in self._discovery.items():
+                if self._stopped:
+                    return
                 taken_up[position] = item
                 position += 1
                 yield item.source
@@ -86,10 +93,10 @@ class Batch:
                 error, files = await self._write(item, outcome.transcript)
             yield BatchOutcome(item, outcome.transcript, error, files, outcome.submissions, outcome.elapsed)
 
-    async def _write(self, item: Item, transcript: Transcript) -> tuple[OSError | None, tuple[Path, ...]]:
+    async def _write(self, item: Item, transcript: Transcript) -> tuple[Exception | None, tuple[Path, ...]]:
         try:
             return None, tuple(await self._outputs.write(item.name, transcript))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             # The transcript is paid for: say where it can be had again.
             error.add_note(f"the transcript is at the service: asyncscribe knows it as {transcript.id}")
             return error, ()

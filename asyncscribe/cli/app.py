@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -45,4 +47,7 @@ def main(
 
 def run() -> None:
     """Run the command line."""
+    # A paid transcript must not be lost to a terminal that lacks a character.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     app()

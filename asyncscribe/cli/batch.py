@@ -94,7 +94,8 @@ async def _follow(batch: Batch, sources: Sequence[str], display: Display, print_
                 if outcome.error is not None:
                     failures.append(outcome)
                 if isinstance(outcome.error, AccountError):
-                    break
+                    # Every further one would fail alike; what runs is paid for and ends.
+                    batch.stop()
                 if print_text and outcome.transcript is not None:
                     display.text(f"{printable(outcome.item.name)}: {outcome.transcript.text or ''}")
     return failures
@@ -110,8 +111,9 @@ def _conclude(display: Display, batch: Batch, failures: Sequence[BatchOutcome], 
             tell(f"  {printable(outcome.item.name)}: {reason(outcome)}")
         for unreadable in batch.unreadable:
             tell(f"  {printable(str(unreadable.path))}: can't be read: {unreadable.problem}")
-    if failures and isinstance(failures[-1].error, AccountError):
-        raise failures[-1].error
+    for outcome in failures:
+        if isinstance(outcome.error, AccountError):
+            raise outcome.error
     if not tally.done and not failures and not batch.unreadable:
         raise UserError("there is no audio or video in what was given", code=Exit.FAILED)
     return Exit.FAILED if failures or batch.unreadable else Exit.DONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from enum import StrEnum
 from typing import Annotated
@@ -89,19 +89,29 @@ async def _transcribe(
             f"--format {form} prints one recording at a time", f"asyncscribe batch ... --format {form} writes many"
         )
     failed = 0
+    refused: AccountError | None = None
     async with connect(local=local, base_url=base_url, concurrency=concurrency) as client:
-        opened = [_stdin() if source == "-" else source for source in sources]
-        async with aclosing(client.transcribe_many(opened, config, ordered=True)) as outcomes:
+
+        def opened() -> Iterator[Source]:
+            for source in sources:
+                # Every further one would fail alike; what runs is paid for and ends.
+                if refused is not None:
+                    return
+                yield _stdin() if source == "-" else source
+
+        async with aclosing(client.transcribe_many(opened(), config, ordered=True)) as outcomes:
             async for outcome in outcomes:
                 if isinstance(outcome.error, AccountError):
-                    raise outcome.error
-                if outcome.transcript is None:
+                    refused = outcome.error
+                elif outcome.transcript is None:
                     failed += 1
                     name = "-" if sources[outcome.index] == "-" else name_of(outcome.source)
                     text = printable(str(outcome.error))
                     tell(f"error: {text}" if text.startswith(name) else f"error: {name}: {text}")
                 else:
                     _print(outcome.transcript, form, sources[outcome.index] if len(sources) > 1 else None)
+    if refused is not None:
+        raise refused
     return Exit.FAILED if failed else Exit.DONE
 
 

@@ -300,6 +300,8 @@ def _conflicts(config: TranscriptionConfig) -> Iterator[str]:
     for name, needed_true in _NEEDS_NOT_FALSE:
         if on(name) and getattr(config, needed_true) is False:
             yield f"{name} needs {needed_true}, which is switched off"
+    if "audio_url" in config.extra:
+        yield "extra must not hold audio_url: what is transcribed is the source"
     yield from _conflicts_of_values(config)
     yield from _conflicts_of_understanding(config)
 

@@ -58,6 +58,17 @@ async def test_a_loop_of_links_ends(tree):
     assert len(await names(tree)) == 5
 
 
+async def test_odd_entries_and_arguments_stop_nothing(tree):
+    (tree / "loop").symlink_to("loop")
+    found = await names(tree, "http://[bad/x.mp3", "x" * 300)
+    assert len(found) == 7
+
+
+async def test_a_hidden_file_that_is_named_is_not_taken_for_one_that_was_found(tree):
+    assert len(await names(tree, tree / ".hidden.wav")) == 6
+    assert "x.wav" in await names(tree, tree / ".git" / "x.wav")
+
+
 async def test_the_output_folder_is_not_looked_into(tree):
     output = tree / "out"
     output.mkdir()

@@ -34,6 +34,12 @@ def test_an_empty_transcript_is_an_empty_line():
     assert render(empty, Format.VTT) == "WEBVTT\n"
 
 
+def test_a_text_with_half_a_character_can_be_written(tmp_path):
+    odd = Transcript.model_validate({"id": "t", "status": "completed", "text": "odd \ud83d"})
+    write_atomically(tmp_path / "a", render(odd, Format.TEXT))
+    assert (tmp_path / "a").read_text() == "odd \\ud83d\n"
+
+
 def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
     write_atomically(path, "old")

@@ -140,6 +140,28 @@ def test_a_wrong_key_ends_it(served, monkeypatch):
     assert "wrong-key-5" not in result.output
 
 
+@pytest.mark.parametrize("command_line", [["batch", "--output", "out"], ["transcribe"]])
+def test_what_is_paid_for_is_kept_when_the_account_is_refused_midway(served, command_line):
+    refusal = '{"error": "Your current account balance is negative. Please top up to continue using the API."}'
+    posts = []
+
+    def third(request):
+        posts.extend([request.path] if request.method == "POST" else [])
+        return faults.Answer(400, refusal) if request.method == "POST" and len(posts) > 2 else None
+
+    served.faults.next = third
+    sources = [recording(str(n), seconds=0.5) for n in range(40)]
+    result = run(*command_line, *sources)
+    assert result.exit_code == 1
+    assert "balance is negative" in result.stderr
+    assert len(served.records) == 2
+    assert len(posts) < 40
+    if command_line[0] == "batch":
+        assert len(list(Path("out").iterdir())) == 2
+    else:
+        assert result.stdout.count("simulated transcript") == 2
+
+
 def test_a_batch_writes_a_file_for_each_and_tells_on_stderr(served, folder, tmp_path):
     result = run("batch", folder, "--output", tmp_path / "out", "--format", "txt", "--format", "json")
     assert result.exit_code == 0

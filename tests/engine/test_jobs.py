@@ -7,6 +7,8 @@ from asyncscribe import (
     JobState,
     NotFound,
     SourceError,
+    SubmissionInDoubt,
+    SubmissionPolicy,
     TranscriptionFailed,
     WaitInterrupted,
     WaitTimeout,
@@ -230,3 +232,25 @@ async def test_a_priority_overtakes_those_that_wait(server, nothing_left):
                 group.create_task(run(name, priority))
                 await asyncio.sleep(0.1)
     assert ended == ["urgent", "batch 1", "batch 2"]
+
+
+@pytest.mark.looptime
+async def test_a_transcription_whose_client_is_closed_names_its_job(server, nothing_left):
+    client = await open_client(server).__aenter__()
+    task = asyncio.create_task(client.transcribe(recording(seconds=100)))
+    await asyncio.sleep(1)
+    await client.aclose()
+    with pytest.raises(WaitInterrupted, match="picks it up") as raised:
+        await task
+    assert raised.value.transcript_id == server.records[0].id
+
+
+@pytest.mark.looptime
+async def test_a_submission_in_doubt_whose_client_is_closed_says_so(server, nothing_left):
+    client = await open_client(server, submission=SubmissionPolicy(lookups=(5,), quiet=60)).__aenter__()
+    server.faults.script(*POST, faults.Drop(When.AFTER))
+    task = asyncio.create_task(client.transcribe(recording(seconds=100)))
+    await asyncio.sleep(1)
+    await client.aclose()
+    with pytest.raises(SubmissionInDoubt, match="may exist"):
+        await task

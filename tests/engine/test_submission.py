@@ -158,3 +158,39 @@ async def test_a_cancelled_doubt_frees_the_url(server, submitter):
         await doubtful
     await submitter.submit(URL, CONFIG)
     assert not submitter._addresses
+
+
+async def test_a_job_that_is_listed_late_is_found_after_the_second_attempt_too(server, submitter, monkeypatch):
+    server.faults.script(*POST, faults.Drop(When.AFTER), faults.Drop())
+    pages = 0
+    send = submitter._transport.send
+
+    async def lagging(request, *arguments, **options):
+        nonlocal pages
+        answer = await send(request, *arguments, **options)
+        if request.method == "GET" and request.path == "/v2/transcript":
+            pages += 1
+            return answer if pages > 4 else []
+        return answer
+
+    monkeypatch.setattr(submitter._transport, "send", lagging)
+    accepted = await submitter.submit(URL, CONFIG)
+    assert [record.id for record in server.records] == [accepted.id]
+
+
+async def test_an_answer_without_a_list_is_no_proof_that_there_is_no_job(server, submitter):
+    server.faults.script(*POST, faults.Drop(When.AFTER))
+    server.faults.script(*LIST, *[faults.Answer(200, '{"message": "ok"}')] * 3)
+    accepted = await submitter.submit(URL, CONFIG)
+    assert [record.id for record in server.records] == [accepted.id]
+
+
+async def test_a_refusal_after_a_doubt_does_not_end_the_doubt(server, submitter):
+    server.faults.script(*POST, faults.Drop(), faults.Answer(401, '{"error": "no"}'))
+    with pytest.raises(SubmissionInDoubt, match="then POST /v2/transcript: 401"):
+        await submitter.submit(URL, CONFIG)
+
+
+def test_the_url_that_is_looked_for_is_the_one_that_was_sent():
+    with pytest.raises(ValueError, match="audio_url"):
+        TranscriptionConfig(extra={"audio_url": "https://elsewhere.test/b.mp3"})

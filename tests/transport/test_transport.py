@@ -144,6 +144,14 @@ async def test_the_key_is_nowhere_to_be_seen(wire, transport, settings, caplog):
     assert "no such key ***" in str(raised.value)
 
 
+async def test_the_key_is_masked_in_answers_that_can_not_be_read(wire, transport):
+    wire.get(URL, body=f"<html>Authorization: {KEY}</html>", repeat=True)
+    with pytest.raises(errors.UnreadableAnswer, match=r"Authorization: \*\*\*") as raised:
+        await transport.send(GET)
+    assert KEY not in str(raised.value)
+    assert KEY not in repr(transport.told)
+
+
 async def test_a_closed_transport_says_so(settings):
     transport = Transport(settings)
     with pytest.raises(RuntimeError, match="not open"):
