@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -53,7 +54,9 @@ def run(command: Callable[[], Coroutine[Any, Any, Exit]]) -> None:
         code = asyncio.run(_interruptible(command()))
     except (KeyboardInterrupt, asyncio.CancelledError):
         tell("interrupted")
-        code = Exit.INTERRUPTED
+        sys.stderr.flush()
+        # Everything of ours is closed by now. Exiting as usual would wait for a thread that still reads from stdin.
+        os._exit(Exit.INTERRUPTED)
     except UserError as error:
         code = _explain(str(error), error.hint, error.code)
     except AsyncscribeError as error:

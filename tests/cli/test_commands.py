@@ -294,6 +294,19 @@ def test_an_interrupted_batch_exits_with_130_and_leaves_nothing_half_written(ser
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_it_while_stdin_says_nothing(served, number):
+    with command("transcribe", "-", stdin=subprocess.PIPE) as process:
+        process.stdin.write("the first bytes, and then nothing more")
+        process.stdin.flush()
+        while not served.requests["POST /v2/upload"]:
+            assert process.poll() is None
+        process.send_signal(number)
+        process.wait(timeout=20)
+        assert process.stderr.read().strip() == "interrupted"
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_server_serves_until_it_is_told_to_end(number, tmp_path):
     temporary = tmp_path / "tmp"
     temporary.mkdir()
