@@ -231,10 +231,9 @@ class Transport:
                 return await self._attempt(request, body, progress, read)
             except ServiceError as error:
                 self._rate_limited += getattr(error, "status", None) == 429
-                safe = request.safe
                 if body is not None and not body.repeatable:
                     raise
-                decision = self._retry.decide(error, attempt, safe=safe, random=self._rng)
+                decision = self._retry.decide(error, attempt, safe=request.safe, random=self._rng)
                 if decision is None:
                     raise
                 _log.info("%s; again in %.1f s", error, decision.delay)
