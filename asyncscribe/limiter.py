@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import anyio
@@ -119,9 +119,9 @@ class Limiter:
         self._held.remove(borrower)
         self._grant()
 
-    def observe(self, *, now: float, processing: int, queued: int) -> None:
-        """Pass on what a look at the service showed; the limit may change. See `Look` for the arguments."""
-        limit = self._policy.update(Look(now, processing, queued, wanted=max(self._waiting, self._blocked)))
+    def observe(self, look: Look) -> None:
+        """Pass on what a look at the service showed, and how many waited here; the limit may change."""
+        limit = self._policy.update(replace(look, wanted=max(self._waiting, self._blocked)))
         self._blocked = 0
         if limit != self._limit:
             self._limit = limit

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import Protocol
 
 import anyio
 
@@ -17,6 +16,7 @@ from asyncscribe import protocol
 from asyncscribe.errors import ServiceError, WaitInterrupted
 from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus
 from asyncscribe.policies.backoff import Backoff, Random
+from asyncscribe.policies.limits import Look
 from asyncscribe.transport import Transport
 
 _log = logging.getLogger("asyncscribe")
@@ -45,12 +45,8 @@ class WatcherStatistics:
     queued_looks: int
 
 
-class Observe(Protocol):
-    """Takes what a look showed, as evidence for the limit; see `policies.limits.Look`."""
-
-    def __call__(self, *, now: float, processing: int, queued: int) -> None:
-        """Take the look."""
-        ...
+#: Takes what a look showed, as evidence for the limit.
+Observe = Callable[[Look], None]
 
 
 class Watcher:
@@ -151,11 +147,8 @@ class Watcher:
             self._seen[status] += 1
             last = status
             if self._observe is not None:
-                self._observe(
-                    now=anyio.current_time(),
-                    processing=self._seen[TranscriptStatus.PROCESSING],
-                    queued=self._seen[TranscriptStatus.QUEUED],
-                )
+                processing, queued = self._seen[TranscriptStatus.PROCESSING], self._seen[TranscriptStatus.QUEUED]
+                self._observe(Look(anyio.current_time(), processing, queued))
 
         try:
             yield note

@@ -10,21 +10,41 @@ FREE_ACCOUNT_LIMIT = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Others:
+    """The jobs of the key's project that are not this client's, as the list pages showed them.
+
+    A hint: the account's limit counts the jobs of all its projects, and a key shows one.
+
+    Attributes:
+        processing: Running.
+        queued: Waiting at the service.
+    """
+
+    processing: int = 0
+    queued: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
-    """What the service showed of the client's jobs at one moment.
+    """What the service showed at one moment.
 
     Attributes:
         now: Seconds on any monotonic clock; only differences count.
         processing: Own jobs seen running.
         queued: Own jobs that still waited when they were looked at again. The first answer does not count: the service
             was seen to answer `queued` to every submission, far below its limit.
-        wanted: Jobs that wait for a slot here; 0 means that the limit is not what holds the client back.
+        wanted: Most jobs that waited for a slot here since the previous look; 0 means that the limit is not what holds
+            the client back.
+        others: The jobs of other clients; None where the list could not be had.
+        duration: Mean time from submission to end of the jobs that ended lately, seconds; None before the first.
     """
 
     now: float
     processing: int
     queued: int
-    wanted: int
+    wanted: int = 0
+    others: Others | None = None
+    duration: float | None = None
 
 
 class Limit(Protocol):

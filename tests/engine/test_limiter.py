@@ -24,7 +24,7 @@ class Told:
 
 
 def observe(limiter, **evidence):
-    limiter.observe(**{"now": 0.0, "processing": 0, "queued": 0, **evidence})
+    limiter.observe(Look(**{"now": 0.0, "processing": 0, "queued": 0, **evidence}))
 
 
 async def test_slots_are_held_and_returned():
