@@ -37,12 +37,10 @@ async def test_jobs_that_wait_at_the_service_are_counted_and_told(server, nothin
     told = []
     async with open_client(server, concurrency=5) as client:
         ids = [await submitted(client, name=str(n), seconds=30) for n in range(5)]
-        watcher = Watcher(
-            client._transport, Backoff(initial=1, factor=1, maximum=1, jitter=0), lambda **look: told.append(look)
-        )
+        watcher = Watcher(client._transport, Backoff(initial=1, factor=1, maximum=1, jitter=0), told.append)
         await asyncio.gather(*(watcher.wait(transcript_id) for transcript_id in ids))
     after_one_look_at_each = told[4]
-    assert (after_one_look_at_each["processing"], after_one_look_at_each["queued"]) == (2, 3)
+    assert (after_one_look_at_each.processing, after_one_look_at_each.queued) == (2, 3)
     assert watcher.statistics().queued_looks > 0
     assert watcher.statistics().queued == watcher.statistics().processing == 0
 
