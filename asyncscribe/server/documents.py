@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from asyncscribe.server import analysis, exports
+from asyncscribe.server.encoding import Shared
 from asyncscribe.server.engines.base import Recognition
 
 DELETED_URL = "http://deleted_by_user"
@@ -37,6 +39,8 @@ DEFAULTS: dict[str, Any] = {
     "entity_detection": False,
     "speech_threshold": None,
 }
+#: Recognitions whose documents are kept, for the jobs that share them.
+KEPT = 64
 #: Never sent back: a secret, and two fields that the specification's answer does not have.
 NOT_ECHOED = frozenset({"webhook_auth_header_value", "speaker_options", "content_safety_confidence"})
 
@@ -78,7 +82,14 @@ def completed(recognition: Recognition, request: Mapping[str, Any], *, simulated
         request: What was asked for.
         simulated: Whether results beside the words are made by rule.
     """
-    words = [
+    said = _said(recognition)
+    made = analysis.simulated(request, said["words"]) if simulated else analysis.unavailable(request)
+    return {"status": "completed", **said, **made}
+
+
+@lru_cache(KEPT)
+def _said(recognition: Recognition) -> dict[str, Any]:
+    words = Shared(
         {
             "text": word.text,
             "start": word.start,
@@ -88,20 +99,18 @@ def completed(recognition: Recognition, request: Mapping[str, Any], *, simulated
             **({"channel": word.channel} if word.channel is not None else {}),
         }
         for word in recognition.words
-    ]
+    )
     told_apart = any(word.speaker is not None for word in recognition.words)
     confidences = [word.confidence for word in recognition.words]
     return {
-        "status": "completed",
         "text": " ".join(word.text for word in recognition.words),
         "words": words,
-        "utterances": exports.utterances(words) if told_apart else None,
+        "utterances": Shared(exports.utterances(words)) if told_apart else None,
         **({"audio_channels": recognition.channels} if recognition.channels > 1 else {}),
         "confidence": sum(confidences) / len(confidences) if confidences else None,
         # Measured at the service: whole seconds, rounded up.
         "audio_duration": math.ceil(recognition.duration),
         "speech_model_used": recognition.model,
-        **(analysis.simulated(request, words) if simulated else analysis.unavailable(request)),
     }
 
 

@@ -13,11 +13,12 @@ The rules are written into the query of the audio URL, of an upload they come fr
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from asyncscribe.server.engines.base import SERVER_ERROR, EngineError, Recognition, Recording, SpokenWord
@@ -29,6 +30,8 @@ WORDS_PER_SECOND = 2.5
 WORDS_PER_TURN = 5
 #: Answered as `speech_model_used`, so that nobody takes such a transcript for what was said.
 MARK = "simulated"
+#: Recognitions that are kept, since most jobs of a load test are alike.
+KEPT = 64
 _VOCABULARY = "this is a simulated transcript and nobody said any of these words".split()
 
 
@@ -38,15 +41,23 @@ class SimulatedEngine:
     Args:
         speed: Seconds of work per second of audio.
         default_duration: Seconds of audio of a URL that names none.
+        error_rate: Share of jobs that fail as by the service's own fault, 0 to 1.
+        seed: Start of the random numbers that choose those jobs, in the order in which they start.
     """
 
     name = "simulated"
     is_simulated = True
     needs_audio = False
 
-    def __init__(self, *, speed: float = 0.05, default_duration: float = 10.0) -> None:
+    def __init__(
+        self, *, speed: float = 0.05, default_duration: float = 10.0, error_rate: float = 0.0, seed: int = 0
+    ) -> None:
+        if not 0 <= error_rate <= 1:
+            raise ValueError(f"a share of jobs is from 0 to 1, not {error_rate}")
         self._speed = speed
         self._default_duration = default_duration
+        self._error_rate = error_rate
+        self._random = random.Random(seed)
         self._failed: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
@@ -61,14 +72,23 @@ class SimulatedEngine:
         """Wait as long as the job takes and make its words."""
         rules = {name: values[-1] for name, values in parse_qs(urlsplit(recording.url).query).items()}
         duration = self._duration(rules, recording)
+        fails = self._random.random() < self._error_rate
         await asyncio.sleep(float(rules.get("seconds", duration * self._speed)))
+        if fails:
+            raise EngineError(SERVER_ERROR)
         if self._failed[recording.url] < int(rules.get("server_errors", 0)):
             self._failed[recording.url] += 1
             raise EngineError(SERVER_ERROR)
         if "error" in rules:
             raise EngineError(rules["error"])
         count = int(rules.get("words", duration * WORDS_PER_SECOND))
-        return _spoken(_words(count, duration), duration, recording.parameters, int(rules.get("speakers", 2)))
+        return _spoken(
+            count,
+            duration,
+            int(rules.get("speakers", 2)),
+            labels=bool(recording.parameters.get("speaker_labels")),
+            channels=bool(recording.parameters.get("multichannel")),
+        )
 
     def _duration(self, rules: dict[str, str], recording: Recording) -> float:
         if "duration" in rules:
@@ -78,10 +98,10 @@ class SimulatedEngine:
         return self._default_duration
 
 
-def _spoken(words: tuple[SpokenWord, ...], duration: float, request: Mapping[str, Any], speakers: int) -> Recognition:
-    labels, channels = bool(request.get("speaker_labels")), bool(request.get("multichannel"))
+@lru_cache(KEPT)
+def _spoken(count: int, duration: float, speakers: int, *, labels: bool, channels: bool) -> Recognition:
     told = []
-    for number, word in enumerate(words):
+    for number, word in enumerate(_words(count, duration)):
         turn = number // WORDS_PER_TURN % speakers
         letter, channel = chr(ord("A") + turn), str(turn + 1)
         # As the service names them: "A" by voice, "1" by channel, "1A" by both.
