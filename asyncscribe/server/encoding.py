@@ -25,8 +25,9 @@ def encode(document: Mapping[str, Any]) -> bytes:
     """A document as JSON, as `json.dumps` writes it."""
     shared = [(name, value) for name, value in document.items() if type(value) is Shared]
     text = json.dumps({**document, **{name: None for name, _ in shared}} if shared else document)
-    for name, value in shared:
-        # Quotes within strings are escaped, so this is found at a key only, and first at the outermost.
+    # From the last to the first, so that nothing is looked for in what was put in. Quotes within strings are escaped,
+    # so this is found at keys only, and first at the document's own: what comes before in a transcript has no keys.
+    for name, value in reversed(shared):
         text = text.replace(f'"{name}": null', f'"{name}": {_encoded(value)}', 1)
     return text.encode()
 

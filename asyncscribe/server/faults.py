@@ -172,11 +172,14 @@ class Faults:
         finally:
             self._hanging.discard(released)
 
-    async def close(self) -> None:
-        """End all requests that hang, by breaking their connections, and those that are late, without acting."""
+    def release(self) -> None:
+        """End all requests that hang, by breaking their connections."""
         for released in self._hanging:
             if not released.done():
                 released.set_result(None)
+
+    async def close(self) -> None:
+        """Forget the requests that are late; to be called once no more can come."""
         late = self._late.copy()
         for task in late:
             task.cancel()

@@ -32,7 +32,9 @@ def page(service: Service, request: web.Request) -> bytes:
     more = len(records) == limit and next(found, None) is not None
     origin = str(request.url.origin())
     details = json.dumps(_details(str(request.url), limit, records, more=more))
-    items = ", ".join([_item(origin, *_listed(record)) for record in records])
+    items = ", ".join(
+        [_item(origin, r.id, r.status, r.created, r.completed, r.audio_url, r.document.get("error")) for r in records]
+    )
     return f'{{"page_details": {details}, "transcripts": [{items}]}}'.encode()
 
 
@@ -82,17 +84,6 @@ def _beside(current: str, limit: int) -> str:
     url = URL(current)
     kept = {name: value for name, value in url.query.items() if name not in {"before_id", "after_id"}}
     return str(url.origin().with_path("/v2/transcript").with_query({**kept, "limit": str(limit)}))
-
-
-def _listed(record: Record) -> tuple[str, str, str, str | None, str, str | None]:
-    return (
-        record.id,
-        record.status,
-        record.created,
-        record.completed,
-        record.audio_url,
-        record.document.get("error"),
-    )
 
 
 @lru_cache(KEPT_ITEMS)

@@ -83,6 +83,7 @@ class LocalServer:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._service)
+            stack.push_async_callback(self.faults.close)
             application = app.build(
                 self._service,
                 self._storage,
@@ -95,7 +96,7 @@ class LocalServer:
             runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, read_bufsize=READ_BYTES)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            stack.push_async_callback(self.faults.close)
+            stack.callback(self.faults.release)
             await web.TCPSite(runner, self._host, self._port).start()
             self._runner = runner
             self._open = stack.pop_all()

@@ -37,7 +37,8 @@ class Rate:
 
     def __init__(self, limit: RateLimit | None) -> None:
         self._limit = limit
-        self._accepted: deque[float] = deque()
+        #: When each of the accepted requests leaves the window.
+        self._leaving: deque[float] = deque()
         self._refused = 0
 
     @property
@@ -56,13 +57,10 @@ class Rate:
         """
         if self._limit is None:
             return 0
-        self._forget(now - self._limit.seconds)
-        if len(self._accepted) < self._limit.requests:
-            self._accepted.append(now)
+        while self._leaving and self._leaving[0] <= now:
+            self._leaving.popleft()
+        if len(self._leaving) < self._limit.requests:
+            self._leaving.append(now + self._limit.seconds)
             return 0
         self._refused += 1
-        return max(1, math.ceil(self._accepted[0] + self._limit.seconds - now))
-
-    def _forget(self, until: float) -> None:
-        while self._accepted and self._accepted[0] <= until:
-            self._accepted.popleft()
+        return math.ceil(self._leaving[0] - now)
