@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from asyncscribe.server import analysis, exports
 from asyncscribe.server.encoding import Shared
@@ -39,8 +39,6 @@ DEFAULTS: dict[str, Any] = {
     "entity_detection": False,
     "speech_threshold": None,
 }
-#: Recognitions whose documents are kept, for the jobs that share them.
-KEPT = 64
 #: Never sent back: a secret, and two fields that the specification's answer does not have.
 NOT_ECHOED = frozenset({"webhook_auth_header_value", "speaker_options", "content_safety_confidence"})
 
@@ -82,12 +80,17 @@ def completed(recognition: Recognition, request: Mapping[str, Any], *, simulated
         request: What was asked for.
         simulated: Whether results beside the words are made by rule.
     """
-    said = _said(recognition)
+    said = _SAID.get(recognition)
+    if said is None:
+        said = _SAID[recognition] = _said(recognition)
     made = analysis.simulated(request, said["words"]) if simulated else analysis.unavailable(request)
     return {"status": "completed", **said, **made}
 
 
-@lru_cache(KEPT)
+#: For the jobs that share a recognition; an engine that keeps none shares nothing.
+_SAID: WeakKeyDictionary[Recognition, dict[str, Any]] = WeakKeyDictionary()
+
+
 def _said(recognition: Recognition) -> dict[str, Any]:
     words = Shared(
         {

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
 
 HEADERS = {"Content-Type": "application/json; charset=utf-8"}
-#: Encoded lists that are kept.
-KEPT = 64
 
 
 class Shared(list[Any]):
-    """A list that nobody changes any more, so that many documents can hold it, and it can be a key."""
+    """A list that nobody changes any more, so that many documents can hold it."""
 
-    __slots__ = ()
-    __hash__ = object.__hash__  # type: ignore[assignment]
+    __slots__ = ("_encoded",)
+
+    @property
+    def encoded(self) -> str:
+        """The list as JSON."""
+        try:
+            return self._encoded
+        except AttributeError:
+            self._encoded: str = json.dumps(self)
+            return self._encoded
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -28,7 +33,7 @@ def encode(document: Mapping[str, Any]) -> bytes:
     # From the last to the first, so that nothing is looked for in what was put in. Quotes within strings are escaped,
     # so this is found at keys only, and first at the document's own: what comes before in a transcript has no keys.
     for name, value in reversed(shared):
-        text = text.replace(f'"{name}": null', f'"{name}": {_encoded(value)}', 1)
+        text = text.replace(f'"{name}": null', f'"{name}": {value.encoded}', 1)
     return text.encode()
 
 
@@ -40,8 +45,3 @@ def answer(document: Mapping[str, Any]) -> web.Response:
 def raw_answer(body: bytes) -> web.Response:
     """JSON that is encoded already as the answer to a request."""
     return web.Response(body=body, headers=HEADERS)
-
-
-@lru_cache(KEPT)
-def _encoded(value: Shared) -> str:
-    return json.dumps(value)

@@ -1,9 +1,12 @@
 import asyncio
+import gc
+import weakref
 
 import aiohttp
 import pytest
 
-from asyncscribe.server import LocalServer, SimulatedEngine
+from asyncscribe.server import LocalServer, Recording, SimulatedEngine
+from asyncscribe.server.engines import simulated
 from tests.support import KEY, recording
 
 
@@ -51,3 +54,21 @@ async def test_jobs_that_are_alike_share_their_words_and_deleting_one_leaves_the
             assert (await response.json())["words"] is None
         async with http.get(f"/v2/transcript/{other.id}") as response:
             assert (await response.json()) == other.document
+
+
+async def test_what_is_kept_for_sharing_is_bounded_by_its_words(monkeypatch):
+    monkeypatch.setattr(simulated, "KEPT_WORDS", 100)
+    engine = SimulatedEngine()
+
+    async def heard(words):
+        return await engine.transcribe(Recording(recording(seconds=0, words=words), None))
+
+    first = await heard(40)
+    second = weakref.ref(await heard(50))
+    assert await heard(40) is first
+    assert len((await heard(60)).words) == 60
+    gc.collect()
+    assert second() is None
+    assert await heard(40) is first
+    assert len((await heard(101)).words) == 101
+    assert await heard(40) is not first

@@ -32,7 +32,7 @@ class SpokenWord:
     channel: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Recognition:
     """What an engine heard. Told apart by identity: many jobs may have the same one, whose documents are then shared.
 

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
-from dataclasses import replace
-from functools import lru_cache
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
@@ -30,8 +29,8 @@ WORDS_PER_SECOND = 2.5
 WORDS_PER_TURN = 5
 #: Answered as `speech_model_used`, so that nobody takes such a transcript for what was said.
 MARK = "simulated"
-#: Recognitions that are kept, since most jobs of a load test are alike.
-KEPT = 64
+#: Words of all recognitions that are kept, for jobs that are alike.
+KEPT_WORDS = 500_000
 _VOCABULARY = "this is a simulated transcript and nobody said any of these words".split()
 
 
@@ -58,6 +57,7 @@ class SimulatedEngine:
         self._default_duration = default_duration
         self._error_rate = error_rate
         self._random = random.Random(seed)
+        self._kept = _Kept()
         self._failed: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
@@ -82,12 +82,14 @@ class SimulatedEngine:
         if "error" in rules:
             raise EngineError(rules["error"])
         count = int(rules.get("words", duration * WORDS_PER_SECOND))
-        return _spoken(
-            count,
-            duration,
-            int(rules.get("speakers", 2)),
-            labels=bool(recording.parameters.get("speaker_labels")),
-            channels=bool(recording.parameters.get("multichannel")),
+        return self._kept.get(
+            _Script(
+                count,
+                duration,
+                int(rules.get("speakers", 2)),
+                bool(recording.parameters.get("speaker_labels")),
+                bool(recording.parameters.get("multichannel")),
+            )
         )
 
     def _duration(self, rules: dict[str, str], recording: Recording) -> float:
@@ -98,16 +100,47 @@ class SimulatedEngine:
         return self._default_duration
 
 
-@lru_cache(KEPT)
-def _spoken(count: int, duration: float, speakers: int, *, labels: bool, channels: bool) -> Recognition:
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """What is said: so many words in so many seconds, by so many speakers, told apart by voice or by channel or not."""
+
+    count: int
+    duration: float
+    speakers: int
+    labels: bool
+    channels: bool
+
+
+class _Kept:
+    """The recognitions that were asked for last: in a load test most jobs are alike, and can share one."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[_Script, Recognition] = OrderedDict()
+        self._words = 0
+
+    def get(self, script: _Script) -> Recognition:
+        """The recognition of what a script says."""
+        if script in self._made:
+            self._made.move_to_end(script)
+            return self._made[script]
+        made = self._made[script] = _spoken(script)
+        self._words += len(made.words)
+        while self._words > KEPT_WORDS:
+            _, oldest = self._made.popitem(last=False)
+            self._words -= len(oldest.words)
+        return made
+
+
+def _spoken(script: _Script) -> Recognition:
+    labels, channels = script.labels, script.channels
     told = []
-    for number, word in enumerate(_words(count, duration)):
-        turn = number // WORDS_PER_TURN % speakers
+    for number, word in enumerate(_words(script.count, script.duration)):
+        turn = number // WORDS_PER_TURN % script.speakers
         letter, channel = chr(ord("A") + turn), str(turn + 1)
         # As the service names them: "A" by voice, "1" by channel, "1A" by both.
         speaker = f"{channel}A" if labels and channels else channel if channels else letter if labels else None
         told.append(replace(word, speaker=speaker, channel=channel if channels else None))
-    return Recognition(tuple(told), duration, MARK, speakers if channels else 1)
+    return Recognition(tuple(told), script.duration, MARK, script.speakers if channels else 1)
 
 
 def _words(count: int, duration: float) -> tuple[SpokenWord, ...]:
