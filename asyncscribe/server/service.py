@@ -154,10 +154,6 @@ class Service:
             self._index.add(THROTTLED, record.position)
         return record
 
-    def get(self, transcript_id: str) -> Record | None:
-        """A transcript by its id; None if there is none."""
-        return self._by_id.get(transcript_id)
-
     def find(self, transcript_id: str) -> Record:
         """A transcript by its id.
 
