@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 import typer
 
 from asyncscribe.cli.connection import require_engine
 from asyncscribe.cli.exits import Exit, UserError, run, tell
+
+if TYPE_CHECKING:
+    from asyncscribe.server import Engine
 
 
 class EngineName(StrEnum):
@@ -35,25 +38,45 @@ def serve(
             help="The only key that is accepted; without one, any is.",
         ),
     ] = None,
+    rate_limit: Annotated[
+        int | None,
+        typer.Option("--rate-limit", min=1, help="Requests in a window; above them 429. Default: any number."),
+    ] = None,
+    rate_window: Annotated[
+        float, typer.Option("--rate-window", min=0.001, help="Seconds of the window of --rate-limit.")
+    ] = 300.0,
+    list_lag: Annotated[
+        float, typer.Option("--list-lag", min=0, help="Seconds until a new transcript is in the list.")
+    ] = 0.0,
 ) -> None:
     """Serve the transcription API on this machine until Ctrl-C.
 
     Any client of the API works with it, for example: ASSEMBLYAI_API_KEY=any asyncscribe transcribe talk.mp3
     --base-url http://127.0.0.1:8000
     """
-    run(lambda: _serve(port, host, engine, limit, api_key))
+
+    async def listen() -> Exit:
+        from asyncscribe.server import LocalServer, RateLimit
+
+        rate = None if rate_limit is None else RateLimit(rate_limit, rate_window)
+        server = LocalServer(
+            _engine(engine), limit=limit, api_key=api_key, host=host, port=port, rate_limit=rate, list_lag=list_lag
+        )
+        try:
+            async with server:
+                tell(f"serving on {server.base_url} with engine {engine.value}, {limit} jobs at once; Ctrl-C ends it")
+                await anyio.sleep_forever()
+        except OSError as error:
+            raise UserError(f"can't listen on {host}:{port}: {error.strerror or error}", "try --port 0") from None
+        return Exit.DONE
+
+    run(listen)
 
 
-async def _serve(port: int, host: str, engine: EngineName, limit: int, api_key: str | None) -> Exit:
-    from asyncscribe.server import LocalServer, PocketSphinxEngine, SimulatedEngine
+def _engine(name: EngineName) -> Engine:
+    from asyncscribe.server import PocketSphinxEngine, SimulatedEngine
 
-    if engine is EngineName.POCKETSPHINX:
-        require_engine()
-    chosen = PocketSphinxEngine() if engine is EngineName.POCKETSPHINX else SimulatedEngine()
-    try:
-        async with LocalServer(chosen, limit=limit, api_key=api_key, host=host, port=port) as server:
-            tell(f"serving on {server.base_url} with engine {engine.value}, {limit} jobs at once; Ctrl-C ends it")
-            await anyio.sleep_forever()
-    except OSError as error:
-        raise UserError(f"can't listen on {host}:{port}: {error.strerror or error}", "try --port 0") from None
-    return Exit.DONE
+    if name is EngineName.SIMULATED:
+        return SimulatedEngine()
+    require_engine()
+    return PocketSphinxEngine()

@@ -7,13 +7,18 @@ ends.
 from asyncscribe.server.engines.base import Engine, EngineError, Recognition, Recording, SpokenWord
 from asyncscribe.server.engines.pocketsphinx import PocketSphinxEngine
 from asyncscribe.server.engines.simulated import SimulatedEngine
+from asyncscribe.server.faults import FaultPlan, FaultRule
 from asyncscribe.server.local import LocalServer
+from asyncscribe.server.rates import RateLimit
 
 __all__ = [
     "Engine",
     "EngineError",
+    "FaultPlan",
+    "FaultRule",
     "LocalServer",
     "PocketSphinxEngine",
+    "RateLimit",
     "Recognition",
     "Recording",
     "SimulatedEngine",

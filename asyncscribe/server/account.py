@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 
 
 class Account:
@@ -17,7 +17,8 @@ class Account:
             raise ValueError(f"an account's limit is at least 1, not {limit}")
         self._limit = limit
         self._running: set[str] = set()
-        self._queue: deque[str] = deque()
+        # Ordered like a queue, and a job that goes is found without a search.
+        self._queue: OrderedDict[str, None] = OrderedDict()
 
     @property
     def limit(self) -> int:
@@ -36,14 +37,13 @@ class Account:
 
     def add(self, job: str) -> list[str]:
         """Take a job; return the jobs that start now (this one or none)."""
-        self._queue.append(job)
+        self._queue[job] = None
         return self._start()
 
     def finish(self, job: str) -> list[str]:
         """A job has ended or was deleted; return the jobs that start now."""
         self._running.discard(job)
-        if job in self._queue:
-            self._queue.remove(job)
+        self._queue.pop(job, None)
         return self._start()
 
     def set_limit(self, limit: int) -> list[str]:
@@ -54,7 +54,7 @@ class Account:
     def _start(self) -> list[str]:
         started = []
         while self._queue and len(self._running) < self._limit:
-            job = self._queue.popleft()
+            job, _ = self._queue.popitem(last=False)
             self._running.add(job)
             started.append(job)
         return started

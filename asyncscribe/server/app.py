@@ -1,31 +1,37 @@
-"""The HTTP side of the local server: routes, key, JSON errors, paging."""
+"""The HTTP side of the local server: routes, key, rate limit, JSON errors."""
 
 from __future__ import annotations
 
-import builtins
+import asyncio
 import hmac
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
-from asyncscribe.server import exports
+from asyncscribe.server import exports, listing
 from asyncscribe.server.checks import Refused, check
-from asyncscribe.server.faults import Faults, Handler
-from asyncscribe.server.service import UPLOAD_PATH, Record, Service
+from asyncscribe.server.encoding import answer, raw_answer
+from asyncscribe.server.faults import Faults, Handler, route
+from asyncscribe.server.rates import Rate
+from asyncscribe.server.service import UPLOAD_PATH, Service
 from asyncscribe.server.storage import Storage, TooLarge
 
 ACCESS_DENIED = "<Error><Code>AccessDenied</Code></Error>"
 #: Path of redacted recordings, which need no key.
 REDACTED_PATH = "/redacted/"
-STATUSES = frozenset({"queued", "processing", "completed", "error"})
 
 
 def build(
-    service: Service, storage: Storage, faults: Faults, requests: Counter[str], api_key: str | None
+    service: Service,
+    storage: Storage,
+    *,
+    faults: Faults,
+    rate: Rate,
+    requests: Counter[str],
+    api_key: str | None,
 ) -> web.Application:
     """The application.
 
@@ -33,6 +39,7 @@ def build(
         service: The account's transcripts.
         storage: Where uploads go.
         faults: Answers that are to fail.
+        rate: The account's limit of requests.
         requests: Counts requests by method and route.
         api_key: The only key that is accepted; None accepts any.
     """
@@ -40,8 +47,7 @@ def build(
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
-        resource = request.match_info.route.resource
-        requests[f"{request.method} {resource.canonical if resource else request.path}"] += 1
+        requests[f"{request.method} {route(request)}"] += 1
         return await handler(request)
 
     @web.middleware
@@ -54,12 +60,21 @@ def build(
             return _error(401, "Authentication error, API token missing/invalid")
         return await handler(request)
 
-    app = web.Application(middlewares=[count, _json_errors, authenticate, faults.middleware], client_max_size=2**22)
+    @web.middleware
+    async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        wait = rate.take(asyncio.get_running_loop().time()) if request.path.startswith("/v2/") else 0
+        if wait:
+            return _error(429, "Too Many Requests", {"Retry-After": str(wait)})
+        return await handler(request)
+
+    app = web.Application(
+        middlewares=[count, _json_errors, authenticate, limit, faults.middleware], client_max_size=2**22
+    )
     app.add_routes(
         [
             web.post("/v2/upload", api.upload),
             web.post("/v2/transcript", api.create),
-            web.get("/v2/transcript", api.list),
+            web.get("/v2/transcript", api.page),
             web.get("/v2/transcript/{id}", api.get),
             web.delete("/v2/transcript/{id}", api.delete),
             web.get("/v2/transcript/{id}/{form:srt|vtt}", api.subtitles),
@@ -86,8 +101,8 @@ async def _json_errors(request: web.Request, handler: Handler) -> web.StreamResp
         return _error(error.status, "Not found" if error.status in {404, 405} else error.reason)
 
 
-def _error(status: int, text: str) -> web.Response:
-    return web.json_response({"error": text}, status=status)
+def _error(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.json_response({"error": text}, status=status, headers=headers)
 
 
 class _Api:
@@ -119,41 +134,18 @@ class _Api:
         if not isinstance(parameters, dict):
             raise Refused("The request body must be a JSON object")
         check(parameters)
-        return web.json_response(self._service.create(parameters).document)
+        return answer(self._service.create(parameters).document)
 
     async def get(self, request: web.Request) -> web.Response:
-        return web.json_response(self._record(request.match_info["id"]).document)
+        return answer(self._service.find(request.match_info["id"]).document)
 
     async def delete(self, request: web.Request) -> web.Response:
-        record = self._record(request.match_info["id"])
+        record = self._service.find(request.match_info["id"])
         self._service.delete(record)
-        return web.json_response(record.document)
+        return answer(record.document)
 
-    async def list(self, request: web.Request) -> web.Response:
-        query = request.query
-        limit = _limit(query.get("limit", "10"))
-        status = query.get("status")
-        if status is not None and status not in STATUSES:
-            raise Refused(f"status must be one of {', '.join(sorted(STATUSES))}")
-        throttled = query.get("throttled_only") == "true"
-        day = _day(query.get("created_on"))
-        before = self._record(query["before_id"]) if "before_id" in query else None
-        after = self._record(query["after_id"]) if "after_id" in query else None
-        page: list[Record] = []
-        more = False
-        for record in self._service.newest_first(before=before, after=after):
-            fits = record.document["throttled"] if throttled else status is None or record.status == status
-            if fits and (day is None or record.created.startswith(day)):
-                if len(page) == limit:
-                    more = True
-                    break
-                page.append(record)
-        return web.json_response(
-            {
-                "page_details": _page_details(request, page, limit, more),
-                "transcripts": [_item(request, r) for r in page],
-            }
-        )
+    async def page(self, request: web.Request) -> web.Response:
+        return raw_answer(listing.page(self._service, request))
 
     async def subtitles(self, request: web.Request) -> web.Response:
         width = request.query.get("chars_per_caption")
@@ -170,7 +162,7 @@ class _Api:
         return self._passages(request, "paragraphs", exports.paragraphs)
 
     def _passages(
-        self, request: web.Request, name: str, make: Callable[[exports.Words], builtins.list[dict[str, Any]]]
+        self, request: web.Request, name: str, make: Callable[[exports.Words], list[dict[str, Any]]]
     ) -> web.Response:
         document = self._completed(request)
         shared = {key: document[key] for key in ("id", "confidence", "audio_duration")}
@@ -189,7 +181,7 @@ class _Api:
         document = self._completed(request)
         if not document.get("redact_pii_audio") or not self._service.can_redact:
             raise Refused("Redacted audio is not available for this transcript")
-        token = self._record(document["id"]).redacted
+        token = self._service.find(document["id"]).redacted
         if token is None:
             return web.json_response({"status": "redacted_audio_not_ready"}, status=202)
         url = f"{request.url.origin()}{REDACTED_PATH}{token}"
@@ -203,57 +195,7 @@ class _Api:
         return web.Response(body=audio, content_type="audio/wav")
 
     def _completed(self, request: web.Request) -> dict[str, Any]:
-        document = self._record(request.match_info["id"]).document
+        document = self._service.find(request.match_info["id"]).document
         if document["status"] != "completed" or document["words"] is None:
             raise Refused("This transcript has not been completed yet, or it has been deleted")
         return document
-
-    def _record(self, transcript_id: str) -> Record:
-        record = self._service.get(transcript_id)
-        if record is None:
-            raise Refused("Transcript lookup error, transcript id not found")
-        return record
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 200:
-        raise Refused("limit must be an integer from 1 to 200")
-    return int(text)
-
-
-def _day(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date().isoformat()  # noqa: DTZ007 - a day, not a moment
-    except ValueError as error:
-        raise Refused("created_on must be a date, YYYY-MM-DD") from error
-
-
-def _page_details(request: web.Request, page: list[Record], limit: int, more: bool) -> dict[str, Any]:
-    here = request.url.origin().with_path("/v2/transcript")
-    kept = {name: value for name, value in request.query.items() if name not in {"before_id", "after_id"}}
-
-    def url(**place: str) -> str:
-        return str(here.with_query({**kept, "limit": str(limit), **place}))
-
-    return {
-        "limit": limit,
-        "result_count": len(page),
-        "current_url": str(request.url),
-        # "Previous" leads to older transcripts: an oddity of the API.
-        "prev_url": url(before_id=page[-1].id) if page and more else None,
-        "next_url": url(after_id=page[0].id) if page else None,
-    }
-
-
-def _item(request: web.Request, record: Record) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "resource_url": f"{request.url.origin()}/v2/transcript/{record.id}",
-        "status": record.status,
-        "created": record.created,
-        "completed": record.completed,
-        "audio_url": record.audio_url,
-        "error": record.document.get("error"),
-    }

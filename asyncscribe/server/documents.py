@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from asyncscribe.server import analysis, exports
+from asyncscribe.server.encoding import Shared
 from asyncscribe.server.engines.base import Recognition
 
 DELETED_URL = "http://deleted_by_user"
@@ -78,7 +80,19 @@ def completed(recognition: Recognition, request: Mapping[str, Any], *, simulated
         request: What was asked for.
         simulated: Whether results beside the words are made by rule.
     """
-    words = [
+    said = _SAID.get(recognition)
+    if said is None:
+        said = _SAID[recognition] = _said(recognition)
+    made = analysis.simulated(request, said["words"]) if simulated else analysis.unavailable(request)
+    return {"status": "completed", **said, **made}
+
+
+#: For the jobs that share a recognition; an engine that keeps none shares nothing.
+_SAID: WeakKeyDictionary[Recognition, dict[str, Any]] = WeakKeyDictionary()
+
+
+def _said(recognition: Recognition) -> dict[str, Any]:
+    words = Shared(
         {
             "text": word.text,
             "start": word.start,
@@ -88,20 +102,18 @@ def completed(recognition: Recognition, request: Mapping[str, Any], *, simulated
             **({"channel": word.channel} if word.channel is not None else {}),
         }
         for word in recognition.words
-    ]
+    )
     told_apart = any(word.speaker is not None for word in recognition.words)
     confidences = [word.confidence for word in recognition.words]
     return {
-        "status": "completed",
         "text": " ".join(word.text for word in recognition.words),
         "words": words,
-        "utterances": exports.utterances(words) if told_apart else None,
+        "utterances": Shared(exports.utterances(words)) if told_apart else None,
         **({"audio_channels": recognition.channels} if recognition.channels > 1 else {}),
         "confidence": sum(confidences) / len(confidences) if confidences else None,
         # Measured at the service: whole seconds, rounded up.
         "audio_duration": math.ceil(recognition.duration),
         "speech_model_used": recognition.model,
-        **(analysis.simulated(request, words) if simulated else analysis.unavailable(request)),
     }
 
 

@@ -1,13 +1,17 @@
-"""Faults on request: the next answers of the local server fail in a chosen way."""
+"""Faults on request: answers of the local server fail in a chosen way, the next ones or some by chance."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from aiohttp import web
+
+from asyncscribe.server.checks import Refused
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -27,6 +31,7 @@ class Answer:
     body: str = '{"error": "Server error, developers have been alerted."}'
     headers: Mapping[str, str] = field(default_factory=dict)
     when: When = When.INSTEAD
+    content_type: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,67 @@ class Hang:
     """Read nothing (more) and answer nothing, until the client goes away or the server ends."""
 
 
-Fault = Answer | Drop | CutBody | Hang
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Break the connection at once without an answer, and act on the request so many seconds later all the same.
+
+    For requests whose body is read as a whole, such as `POST /v2/transcript`.
+    """
+
+    seconds: float
+
+
+Fault = Answer | Drop | CutBody | Hang | Late
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRule:
+    """Requests of one kind meet a fault with a probability.
+
+    Attributes:
+        method: Their method.
+        path: What their paths begin with; with `exact` their route, as in `LocalServer.requests`.
+        probability: Share of them that meets the fault, 0 to 1.
+        fault: What they meet.
+        exact: Whether `path` is a route such as `/v2/transcript/{id}`.
+    """
+
+    method: str
+    path: str
+    probability: float
+    fault: Fault
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"a probability is from 0 to 1, not {self.probability}")
+
+    def fits(self, request: web.Request) -> bool:
+        """Whether a request is of this kind."""
+        if request.method != self.method:
+            return False
+        return route(request) == self.path if self.exact else request.path.startswith(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class FaultPlan:
+    """Faults by chance but reproducibly: the same requests in the same order meet the same faults.
+
+    A request meets one fault at most, so the probabilities of the rules that fit it add up, to 1 at most.
+
+    Attributes:
+        seed: Start of the random numbers.
+        rules: Which requests meet what.
+    """
+
+    seed: int
+    rules: Sequence[FaultRule]
+
+
+def route(request: web.Request) -> str:
+    """The route of a request, such as `/v2/transcript/{id}`; its path where there is none."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else request.path
 
 
 @dataclass(slots=True)
@@ -56,23 +121,48 @@ class _Script:
     faults: list[Fault]
 
 
+class _Chance:
+    """Draws a plan's faults."""
+
+    def __init__(self, plan: FaultPlan) -> None:
+        self._rules = tuple(plan.rules)
+        self._random = random.Random(plan.seed)
+
+    def draw(self, request: web.Request) -> Fault | None:
+        rules = [rule for rule in self._rules if rule.fits(request)]
+        if not rules:
+            return None
+        chance = self._random.random()
+        for rule in rules:
+            chance -= rule.probability
+            if chance < 0:
+                return rule.fault
+        return None
+
+
 class Faults:
-    """Scripted faults: for each kind of request the faults of its next answers, in order."""
+    """The faults that are due: scripted ones, in order, then those of the plan, by chance."""
 
     def __init__(self) -> None:
         self._scripts: list[_Script] = []
+        self._chance: _Chance | None = None
+        self._late: set[asyncio.Task[None]] = set()
         self._hanging: set[asyncio.Future[None]] = set()
 
     def script(self, method: str, path: str, *faults: Fault) -> None:
         """Let the next `len(faults)` requests with this method, and a path that begins so, fail one after the other."""
         self._scripts.append(_Script(method, path, list(faults)))
 
+    def plan(self, plan: FaultPlan | None) -> None:
+        """Let requests fail by chance from now on, in place of an earlier plan; None ends that."""
+        self._chance = None if plan is None else _Chance(plan)
+
     def next(self, request: web.Request) -> Fault | None:
         """Take the fault that is due for a request; None if it is to be answered properly."""
         for script in self._scripts:
             if script.faults and request.method == script.method and request.path.startswith(script.path):
                 return script.faults.pop(0)
-        return None
+        return None if self._chance is None else self._chance.draw(request)
 
     async def _hang(self) -> None:
         released = asyncio.get_running_loop().create_future()
@@ -88,6 +178,20 @@ class Faults:
             if not released.done():
                 released.set_result(None)
 
+    async def close(self) -> None:
+        """Forget the requests that are late; to be called once no more can come."""
+        late = self._late.copy()
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _act_later(self, request: web.Request, handler: Handler, seconds: float) -> None:
+        # The request keeps its body, so that it can be acted upon without its connection.
+        await request.read()
+        task = asyncio.create_task(_act(request, handler, seconds), name="late request")
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answers properly, or with the fault that is due."""
@@ -101,7 +205,7 @@ class Faults:
                     status=answer.status,
                     text=answer.body,
                     headers=answer.headers,
-                    content_type="application/json",
+                    content_type=answer.content_type,
                 )
             case Drop() as drop:
                 if drop.when is When.AFTER:
@@ -110,9 +214,19 @@ class Faults:
             case CutBody():
                 response = await handler(request)
                 return await _cut(request, response)
+            case Late(seconds):
+                await self._act_later(request, handler, seconds)
+                return _drop(request)
             case Hang():
                 await self._hang()
                 return _drop(request)
+
+
+async def _act(request: web.Request, handler: Handler, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    # What is refused has nobody left to be told.
+    with suppress(Refused, web.HTTPException):
+        await handler(request)
 
 
 def _drop(request: web.Request) -> web.StreamResponse:

@@ -14,6 +14,7 @@ from asyncscribe.server.account import Account
 from asyncscribe.server.engines.base import Engine
 from asyncscribe.server.engines.simulated import SimulatedEngine
 from asyncscribe.server.faults import Faults
+from asyncscribe.server.rates import Rate, RateLimit
 from asyncscribe.server.service import Record, Service
 from asyncscribe.server.storage import LARGEST_TOTAL, LARGEST_UPLOAD, Storage
 
@@ -40,6 +41,8 @@ class LocalServer:
         largest_upload: Bytes of the largest upload.
         largest_total: Bytes of all uploads that are kept.
         redaction_seconds: How long after a transcript its redacted audio is ready.
+        rate_limit: Requests that are accepted; others are answered with 429. None accepts all.
+        list_lag: Seconds until a new transcript is in the list; by its id it is found at once.
 
     Attributes:
         faults: Answers that are to fail.
@@ -57,6 +60,8 @@ class LocalServer:
         largest_upload: int = LARGEST_UPLOAD,
         largest_total: int = LARGEST_TOTAL,
         redaction_seconds: float = 0.0,
+        rate_limit: RateLimit | None = None,
+        list_lag: float = 0.0,
     ) -> None:
         self.faults = Faults()
         self.requests: Counter[str] = Counter()
@@ -64,8 +69,13 @@ class LocalServer:
         self._host = host
         self._port = port
         self._storage = Storage(largest_upload, largest_total)
+        self._rate = Rate(rate_limit)
         self._service = Service(
-            engine or SimulatedEngine(), Account(limit), self._storage, redaction_seconds=redaction_seconds
+            engine or SimulatedEngine(),
+            Account(limit),
+            self._storage,
+            redaction_seconds=redaction_seconds,
+            list_lag=list_lag,
         )
         self._runner: web.AppRunner | None = None
         self._open = AsyncExitStack()
@@ -73,7 +83,15 @@ class LocalServer:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._service)
-            application = app.build(self._service, self._storage, self.faults, self.requests, self._api_key)
+            stack.push_async_callback(self.faults.close)
+            application = app.build(
+                self._service,
+                self._storage,
+                faults=self.faults,
+                rate=self._rate,
+                requests=self.requests,
+                api_key=self._api_key,
+            )
             # Ending means ending: what still hangs is cancelled. (aiohttp takes 0 for no limit of time.)
             runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, read_bufsize=READ_BYTES)
             await runner.setup()
@@ -116,6 +134,15 @@ class LocalServer:
         """All transcripts in the order of their creation: the truth that a client's view can be held against."""
         return self._service.records
 
+    @property
+    def rate_limited(self) -> int:
+        """Requests that were answered with 429 because of the rate limit."""
+        return self._rate.refused
+
     def set_limit(self, limit: int) -> None:
         """Change the number of jobs that run at once."""
         self._service.set_limit(limit)
+
+    def set_list_lag(self, seconds: float) -> None:
+        """Change how long a new transcript is missing in the list, for those there are and those to come."""
+        self._service.list_lag = seconds

@@ -8,6 +8,7 @@ import logging
 import secrets
 import uuid
 import wave
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,8 +19,10 @@ from urllib.parse import urlsplit
 from asyncscribe.nursery import Nursery
 from asyncscribe.server import documents
 from asyncscribe.server.account import Account
+from asyncscribe.server.checks import Refused
 from asyncscribe.server.engines.base import SERVER_ERROR, Engine, EngineError, Recognition, Recording
 from asyncscribe.server.fetch import Fetcher
+from asyncscribe.server.index import Index
 from asyncscribe.server.notify import notify
 from asyncscribe.server.storage import Storage
 
@@ -27,6 +30,12 @@ _log = logging.getLogger("asyncscribe.server")
 
 #: Path under which uploads are known; only the service itself reads them.
 UPLOAD_PATH = "/upload/"
+#: Marks the transcripts that the account's limit held back.
+THROTTLED = "throttled"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 @dataclass(slots=True)
@@ -42,6 +51,9 @@ class Record:
         completed: When it was completed, as the API writes it; None for others.
         webhook_header: Name and value of the header of its webhook, if it has one.
         redacted: Token of its redacted audio, once that is made.
+        taken: When it was taken, in seconds of the event loop's clock.
+        started: When the engine began with it, by the same clock; None until then.
+        ended: When it was completed or failed, by the same clock; None until then.
     """
 
     id: str
@@ -52,6 +64,9 @@ class Record:
     completed: str | None = None
     webhook_header: tuple[str, str] | None = field(default=None, repr=False)
     redacted: str | None = None
+    taken: float = field(default_factory=_now)
+    started: float | None = None
+    ended: float | None = None
 
     @property
     def status(self) -> str:
@@ -67,9 +82,19 @@ class Service:
         account: Says which jobs run.
         storage: Keeps uploads.
         redaction_seconds: How long after a transcript its redacted audio is ready.
+        list_lag: Seconds until a new transcript is in the list.
     """
 
-    def __init__(self, engine: Engine, account: Account, storage: Storage, *, redaction_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        account: Account,
+        storage: Storage,
+        *,
+        redaction_seconds: float = 0.0,
+        list_lag: float = 0.0,
+    ) -> None:
+        self.list_lag = list_lag
         self._redaction_seconds = redaction_seconds
         self._engine = engine
         self._account = account
@@ -78,6 +103,8 @@ class Service:
         self._nursery = Nursery()
         self._records: list[Record] = []
         self._by_id: dict[str, Record] = {}
+        self._index = Index()
+        self._redacted: set[str] = set()
 
     async def __aenter__(self) -> Self:
         self._storage.open()
@@ -120,13 +147,23 @@ class Service:
         )
         self._records.append(record)
         self._by_id[transcript_id] = record
+        self._index.add("queued", record.position)
         self._launch(self._account.add(transcript_id))
         document["throttled"] = record.status == "queued"
+        if document["throttled"]:
+            self._index.add(THROTTLED, record.position)
         return record
 
-    def get(self, transcript_id: str) -> Record | None:
-        """A transcript by its id."""
-        return self._by_id.get(transcript_id)
+    def find(self, transcript_id: str) -> Record:
+        """A transcript by its id.
+
+        Raises:
+            Refused: There is none.
+        """
+        record = self._by_id.get(transcript_id)
+        if record is None:
+            raise Refused("Transcript lookup error, transcript id not found")
+        return record
 
     def delete(self, record: Record) -> None:
         """Empty a transcript and remove its upload; it stays in the list."""
@@ -134,12 +171,26 @@ class Service:
         record.document |= documents.deleted()
         record.audio_url = documents.DELETED_URL
 
-    def newest_first(self, *, before: Record | None = None, after: Record | None = None) -> Iterator[Record]:
-        """Transcripts from the newest to the oldest, between two of them."""
-        newest = (before.position if before else len(self._records)) - 1
-        oldest = after.position + 1 if after else 0
-        for position in range(newest, oldest - 1, -1):
+    def newest_first(
+        self, mark: str | None = None, *, before: Record | None = None, after: Record | None = None
+    ) -> Iterator[Record]:
+        """Transcripts of the list from the newest to the oldest, between two of them.
+
+        Args:
+            mark: A status or `THROTTLED`: only those; None takes all.
+            before: Only those that are older than this one.
+            after: Only those that are newer than this one.
+        """
+        end = self._listed() if before is None else min(before.position, self._listed())
+        span = range(0 if after is None else after.position + 1, end)
+        for position in reversed(span) if mark is None else self._index.newest_first(mark, span):
             yield self._records[position]
+
+    def _listed(self) -> int:
+        if not self.list_lag:
+            return len(self._records)
+        lag = self.list_lag
+        return bisect_right(self._records, _now(), key=lambda record: record.taken + lag)
 
     def set_limit(self, limit: int) -> None:
         """Change the number of jobs that run at once."""
@@ -148,23 +199,30 @@ class Service:
     def _launch(self, ids: Iterable[str]) -> None:
         for transcript_id in ids:
             record = self._by_id[transcript_id]
-            record.document["status"] = "processing"
+            record.started = _now()
+            self._change(record, {"status": "processing"})
             self._nursery.start_soon(self._run, record)
+
+    def _change(self, record: Record, content: Mapping[str, Any]) -> None:
+        self._index.remove(record.status, record.position)
+        record.document |= content
+        self._index.add(record.status, record.position)
 
     async def _run(self, record: Record) -> None:
         try:
             recognition = await self._recognise(record)
         except EngineError as error:
-            record.document |= {"status": "error", "error": str(error)}
+            self._change(record, {"status": "error", "error": str(error)})
         except Exception:  # noqa: BLE001 - a mistake here costs one job, as it does at the service
             _log.exception("transcript %s failed", record.id)
-            record.document |= {"status": "error", "error": SERVER_ERROR}
+            self._change(record, {"status": "error", "error": SERVER_ERROR})
         else:
             content = documents.completed(recognition, record.document, simulated=self._engine.is_simulated)
             if record.audio_url == documents.DELETED_URL:
                 content |= documents.deleted()
-            record.document |= content
+            self._change(record, content)
             record.completed = documents.timestamp()
+        record.ended = _now()
         self._launch(self._account.finish(record.id))
         await self._tell(record, {"transcript_id": record.id, "status": record.status})
         if record.status == "completed" and record.document.get("redact_pii_audio") and self._engine.is_simulated:
@@ -173,6 +231,7 @@ class Service:
     async def _redact(self, record: Record) -> None:
         await asyncio.sleep(self._redaction_seconds)
         record.redacted = secrets.token_hex(16)
+        self._redacted.add(record.redacted)
 
     async def _tell(self, record: Record, content: Mapping[str, Any]) -> None:
         url = record.document.get("webhook_url")
@@ -182,7 +241,7 @@ class Service:
 
     def redacted_audio(self, token: str) -> bytes | None:
         """The redacted recording behind a token: silence, a second long."""
-        if not any(record.redacted == token for record in self._records):
+        if token not in self._redacted:
             return None
         file = io.BytesIO()
         with wave.open(file, "wb") as sound:

@@ -44,6 +44,7 @@ class Storage:
         self._largest_total = largest_total
         self._folder: Path | None = None
         self._files: OrderedDict[str, _Stored] = OrderedDict()
+        self._total = 0
 
     def open(self) -> None:
         """Make the folder."""
@@ -53,6 +54,7 @@ class Storage:
         """Remove the folder and all files."""
         folder, self._folder = self._folder, None
         self._files.clear()
+        self._total = 0
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -81,6 +83,7 @@ class Storage:
             path.unlink(missing_ok=True)
             raise
         self._files[key] = _Stored(path, size)
+        self._total += size
         self._make_room()
         return key
 
@@ -101,15 +104,16 @@ class Storage:
     def remove(self, key: str) -> None:
         """Delete a file."""
         if (stored := self._files.pop(key, None)) is not None:
+            self._total -= stored.size
             stored.path.unlink(missing_ok=True)
 
     def _make_room(self) -> None:
-        total = sum(stored.size for stored in self._files.values())
+        if self._total <= self._largest_total:
+            return
         for key in [key for key, stored in self._files.items() if not stored.users]:
-            if total <= self._largest_total:
-                return
-            total -= self._files[key].size
             self.remove(key)
+            if self._total <= self._largest_total:
+                return
 
 
 async def _write(path: Path, chunks: AsyncIterable[bytes], limit: int) -> int:

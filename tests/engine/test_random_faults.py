@@ -6,11 +6,11 @@ from collections import Counter
 import pytest
 
 from asyncscribe import Backoff, ResubmissionPolicy, SubmissionPolicy
-from asyncscribe.server import LocalServer, faults
+from asyncscribe.server import FaultPlan, FaultRule, LocalServer, faults
 from asyncscribe.server.faults import When
 from tests.support import KEY, open_client, recording
 
-#: Share of requests that meet each fault; submissions are lost in every way.
+#: Submissions are lost in every way.
 SUBMISSION = [
     (0.02, faults.Drop(When.AFTER)),
     (0.01, faults.CutBody()),
@@ -18,24 +18,10 @@ SUBMISSION = [
     (0.01, faults.Drop()),
     (0.01, faults.Answer(429, "{}", {"Retry-After": "0"})),
 ]
-OTHER = [(0.01, fault) for fault in (faults.Answer(500), faults.Answer(502, "<html>"), faults.Drop(), faults.CutBody())]
-
-
-class Chance(faults.Faults):
-    """Faults by chance instead of by script."""
-
-    def __init__(self, rng: random.Random) -> None:
-        super().__init__()
-        self._rng = rng
-
-    def next(self, request) -> faults.Fault | None:
-        chance = self._rng.random()
-        is_submission = request.method == "POST" and request.path == "/v2/transcript"
-        for share, fault in SUBMISSION if is_submission else OTHER:
-            chance -= share
-            if chance < 0:
-                return fault
-        return None
+OTHER = [faults.Answer(500), faults.Answer(502, "<html>", content_type="text/html"), faults.Drop(), faults.CutBody()]
+RULES = [FaultRule("POST", "/v2/transcript", share, fault) for share, fault in SUBMISSION] + [
+    FaultRule("GET", "/v2/", 0.01, fault) for fault in OTHER
+]
 
 
 @pytest.mark.looptime
@@ -44,7 +30,7 @@ class Chance(faults.Faults):
 async def test_nothing_is_lost_and_nothing_is_paid_twice(nothing_left, seed, one_url):
     rng = random.Random(seed)
     server = LocalServer(limit=40, api_key=KEY)
-    server.faults = Chance(rng)
+    server.faults.plan(FaultPlan(seed, RULES))
     sources = [
         recording("same" if one_url else str(n), seconds=1, server_errors=0 if one_url else int(rng.random() < 0.05))
         for n in range(150)

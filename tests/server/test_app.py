@@ -220,7 +220,7 @@ async def test_the_oldest_uploads_make_room_for_new_ones(nothing_left):
             document = await response.json()
         while server.records[0].status == "processing":
             await asyncio.sleep(0)
-        assert "Download error" in server._service.get(document["id"]).document["error"]
+        assert "Download error" in server._service.find(document["id"]).document["error"]
 
 
 async def test_a_broken_engine_fails_the_job_and_not_the_server(caplog, nothing_left):

@@ -32,9 +32,9 @@ class SpokenWord:
     channel: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Recognition:
-    """What an engine heard.
+    """What an engine heard. Told apart by identity: many jobs may have the same one, whose documents are then shared.
 
     Attributes:
         words: In the order they were spoken.

@@ -13,11 +13,11 @@ The rules are written into the query of the audio URL, of an upload they come fr
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
+import random
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from asyncscribe.server.engines.base import SERVER_ERROR, EngineError, Recognition, Recording, SpokenWord
@@ -29,6 +29,8 @@ WORDS_PER_SECOND = 2.5
 WORDS_PER_TURN = 5
 #: Answered as `speech_model_used`, so that nobody takes such a transcript for what was said.
 MARK = "simulated"
+#: Words of all recognitions that are kept, for jobs that are alike.
+KEPT_WORDS = 500_000
 _VOCABULARY = "this is a simulated transcript and nobody said any of these words".split()
 
 
@@ -38,15 +40,24 @@ class SimulatedEngine:
     Args:
         speed: Seconds of work per second of audio.
         default_duration: Seconds of audio of a URL that names none.
+        error_rate: Share of jobs that fail as by the service's own fault, 0 to 1.
+        seed: Start of the random numbers that choose those jobs, in the order in which they start.
     """
 
     name = "simulated"
     is_simulated = True
     needs_audio = False
 
-    def __init__(self, *, speed: float = 0.05, default_duration: float = 10.0) -> None:
+    def __init__(
+        self, *, speed: float = 0.05, default_duration: float = 10.0, error_rate: float = 0.0, seed: int = 0
+    ) -> None:
+        if not 0 <= error_rate <= 1:
+            raise ValueError(f"a share of jobs is from 0 to 1, not {error_rate}")
         self._speed = speed
         self._default_duration = default_duration
+        self._error_rate = error_rate
+        self._random = random.Random(seed)
+        self._kept = _Kept()
         self._failed: Counter[str] = Counter()
 
     async def __aenter__(self) -> Self:
@@ -61,14 +72,25 @@ class SimulatedEngine:
         """Wait as long as the job takes and make its words."""
         rules = {name: values[-1] for name, values in parse_qs(urlsplit(recording.url).query).items()}
         duration = self._duration(rules, recording)
+        fails = self._random.random() < self._error_rate
         await asyncio.sleep(float(rules.get("seconds", duration * self._speed)))
+        if fails:
+            raise EngineError(SERVER_ERROR)
         if self._failed[recording.url] < int(rules.get("server_errors", 0)):
             self._failed[recording.url] += 1
             raise EngineError(SERVER_ERROR)
         if "error" in rules:
             raise EngineError(rules["error"])
         count = int(rules.get("words", duration * WORDS_PER_SECOND))
-        return _spoken(_words(count, duration), duration, recording.parameters, int(rules.get("speakers", 2)))
+        return self._kept.get(
+            _Script(
+                count,
+                duration,
+                int(rules.get("speakers", 2)),
+                bool(recording.parameters.get("speaker_labels")),
+                bool(recording.parameters.get("multichannel")),
+            )
+        )
 
     def _duration(self, rules: dict[str, str], recording: Recording) -> float:
         if "duration" in rules:
@@ -78,16 +100,47 @@ class SimulatedEngine:
         return self._default_duration
 
 
-def _spoken(words: tuple[SpokenWord, ...], duration: float, request: Mapping[str, Any], speakers: int) -> Recognition:
-    labels, channels = bool(request.get("speaker_labels")), bool(request.get("multichannel"))
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """What is said: so many words in so many seconds, by so many speakers, told apart by voice or by channel or not."""
+
+    count: int
+    duration: float
+    speakers: int
+    labels: bool
+    channels: bool
+
+
+class _Kept:
+    """The recognitions that were asked for last: in a load test most jobs are alike, and can share one."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[_Script, Recognition] = OrderedDict()
+        self._words = 0
+
+    def get(self, script: _Script) -> Recognition:
+        """The recognition of what a script says."""
+        if script in self._made:
+            self._made.move_to_end(script)
+            return self._made[script]
+        made = self._made[script] = _spoken(script)
+        self._words += len(made.words)
+        while self._words > KEPT_WORDS:
+            _, oldest = self._made.popitem(last=False)
+            self._words -= len(oldest.words)
+        return made
+
+
+def _spoken(script: _Script) -> Recognition:
+    labels, channels = script.labels, script.channels
     told = []
-    for number, word in enumerate(words):
-        turn = number // WORDS_PER_TURN % speakers
+    for number, word in enumerate(_words(script.count, script.duration)):
+        turn = number // WORDS_PER_TURN % script.speakers
         letter, channel = chr(ord("A") + turn), str(turn + 1)
         # As the service names them: "A" by voice, "1" by channel, "1A" by both.
         speaker = f"{channel}A" if labels and channels else channel if channels else letter if labels else None
         told.append(replace(word, speaker=speaker, channel=channel if channels else None))
-    return Recognition(tuple(told), duration, MARK, speakers if channels else 1)
+    return Recognition(tuple(told), script.duration, MARK, script.speakers if channels else 1)
 
 
 def _words(count: int, duration: float) -> tuple[SpokenWord, ...]:
