@@ -40,6 +40,7 @@ from asyncscribe.models.transcript import Transcript, TranscriptStatus
 from asyncscribe.models.words import Utterance, Word
 from asyncscribe.pipeline import Outcome
 from asyncscribe.policies.backoff import Backoff
+from asyncscribe.policies.budget import HttpBudget
 from asyncscribe.policies.limits import FixedLimit
 from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
@@ -61,6 +62,7 @@ __all__ = [
     "ConnectionLost",
     "FailureCategory",
     "FixedLimit",
+    "HttpBudget",
     "Job",
     "JobState",
     "LanguageCode",

@@ -16,15 +16,16 @@ from pydantic import ValidationError
 from asyncscribe import settings, sources
 from asyncscribe.errors import ConfigurationError, SourceError
 from asyncscribe.events import EventHandler, LimitChanged, guarded, ignore
-from asyncscribe.jobs import Job, JobRunner
+from asyncscribe.jobs import Job, JobRunner, closed_meanwhile
 from asyncscribe.limiter import Limiter, LimiterStatistics
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.results import Match, Passage
 from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus, UploadUrl
-from asyncscribe.nursery import Nursery
+from asyncscribe.nursery import Nursery, NurseryClosed
 from asyncscribe.pipeline import Outcome, Pipeline, S, Sources
 from asyncscribe.policies.backoff import Backoff
+from asyncscribe.policies.budget import HttpBudget
 from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT, FixedLimit, Limit
 from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
@@ -77,6 +78,7 @@ class AsyncClient:
         resubmission: Which failed job is submitted again: a policy, or the number of resubmissions after failures
             of the service.
         submission: How a submission whose answer was lost is looked for.
+        budget: How many requests are sent in a time; default: the service's allowance for a whole account.
         timeouts: When a silent connection is given up, seconds.
         on_event: Called with every event (`asyncscribe.events`), on the event loop; must not block.
         trust_env: Use the proxies named in the environment.
@@ -98,6 +100,7 @@ class AsyncClient:
         retry: RetryPolicy | None = None,
         resubmission: ResubmissionPolicy | int | None = None,
         submission: SubmissionPolicy | None = None,
+        budget: HttpBudget | None = None,
         timeouts: Timeouts | None = None,
         on_event: EventHandler | None = None,
         trust_env: bool = False,
@@ -106,13 +109,15 @@ class AsyncClient:
         resolved = settings.resolve(api_key, base_url, allow_http=allow_http)
         emit = guarded(on_event) if on_event else ignore
         self.base_url = resolved.base_url
-        self._transport = Transport(resolved, timeouts=timeouts, retry=retry, on_event=emit, trust_env=trust_env)
+        self._transport = Transport(
+            resolved, timeouts=timeouts, retry=retry, budget=budget, on_event=emit, trust_env=trust_env
+        )
         self._slots = Limiter(_limit(concurrency), lambda limit: emit(LimitChanged(limit)))
         self._upload_slots = Limiter(_limit(uploads))
         self._uploader = Uploader(self._transport, self._upload_slots)
-        self._watcher = Watcher(self._transport, polling, self._slots.observe)
-        self._transcripts = Transcripts(self._transport, polling)
         self._nursery = Nursery()
+        self._watcher = Watcher(self._transport, self._nursery, polling, self._slots.observe)
+        self._transcripts = Transcripts(self._transport, polling)
         self._runner = JobRunner(
             self._uploader,
             self._slots,
@@ -188,7 +193,10 @@ class AsyncClient:
             ServiceError: The upload or the submission failed; no job was made.
         """
         job = self._runner.create(source, _config(config), priority)
-        await self._nursery.start(self._runner.launch, job)
+        try:
+            await self._nursery.start(self._runner.launch, job)
+        except NurseryClosed as error:
+            raise closed_meanwhile(job) from error
         return job
 
     async def wait(self, job: Job | str, timeout: float | None = None) -> Transcript:

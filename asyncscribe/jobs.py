@@ -11,7 +11,14 @@ import anyio
 from anyio.abc import TaskStatus
 
 from asyncscribe import sources
-from asyncscribe.errors import NotOpen, SubmissionInDoubt, TranscriptionFailed, WaitInterrupted, WaitTimeout
+from asyncscribe.errors import (
+    AsyncscribeError,
+    NotOpen,
+    SubmissionInDoubt,
+    TranscriptionFailed,
+    WaitInterrupted,
+    WaitTimeout,
+)
 from asyncscribe.events import EventHandler, Resubmitting, StateChanged, UploadProgress, ignore
 from asyncscribe.lifecycle import JobState, check_step, is_final
 from asyncscribe.limiter import Limiter
@@ -37,6 +44,7 @@ class Job:
         ids: The service's ids of all its submissions, oldest first.
         audio_url: What the service reads, once that is known.
         state: Where it is.
+        reached: The state that it ended from; the same as `state` before its end.
     """
 
     def __init__(
@@ -54,7 +62,7 @@ class Job:
         self.priority = priority
         self.ids: list[TranscriptId] = []
         self.audio_url: str | None = None
-        self.state = JobState.CREATED
+        self.state = self.reached = JobState.CREATED
         self._emit = on_event
         self._ended = anyio.Event()
         self._transcript: Transcript | None = None
@@ -109,6 +117,8 @@ class Job:
         check_step(self.state, state)
         if state is not self.state:
             self.state = state
+            if not is_final(state):
+                self.reached = state
             self._emit(StateChanged(self.number, self.name, state, self.id, self.submissions, detail))
 
     def saw(self, status: str) -> None:
@@ -199,7 +209,7 @@ class JobRunner:
                 f"{job.name} was not transcribed within {timeout:g} s", job.id
             )
         except NotOpen as error:
-            ended = _closed_meanwhile(job) or error
+            ended = closed_meanwhile(job)
             job.fail(ended)
             raise ended from error
         except BaseException as error:
@@ -212,13 +222,12 @@ class JobRunner:
         async with self._limiter.slot(job.number, job.priority):
             while True:
                 job.move(JobState.SUBMITTING)
-                with _no_deadline(scope):
-                    accepted = await self._submitter.submit(audio_url, job.config)
+                accepted = await self._submitter.submit(audio_url, job.config, lambda: _no_deadline(scope))
                 job.ids.append(accepted.id)
                 job.saw(accepted.status if accepted.status == TranscriptStatus.QUEUED else TranscriptStatus.PROCESSING)
                 if job.submissions == 1:
                     task_status.started(job)
-                transcript = await self._watcher.wait(accepted.id, new=True, on_look=lambda look: job.saw(look.status))
+                transcript = await self._watcher.wait(accepted.id, new=True, on_look=job.saw)
                 if transcript.status == TranscriptStatus.COMPLETED:
                     return job.complete(transcript)
                 again = self._resubmission.decide(transcript.error, job.submissions, self._rng)
@@ -261,13 +270,13 @@ class JobRunner:
         return TranscriptionFailed(transcript, self._resubmission.category(transcript.error), submissions)
 
 
-def _closed_meanwhile(job: Job) -> Exception | None:
+def closed_meanwhile(job: Job) -> AsyncscribeError:
     """What the closing of the client means for a job that the service may have."""
-    if job.state is JobState.SUBMITTING and job.audio_url is not None:
+    if job.reached is JobState.SUBMITTING and job.audio_url is not None:
         return SubmissionInDoubt(job.audio_url, "the client was closed")
     if job.ids:
         return WaitInterrupted("the client was closed", job.id)
-    return None
+    return NotOpen()
 
 
 @contextmanager

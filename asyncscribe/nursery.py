@@ -13,6 +13,10 @@ from anyio.abc import TaskGroup
 T = TypeVar("T")
 
 
+class NurseryClosed(RuntimeError):
+    """The nursery was closed while a task was being started; it was cancelled."""
+
+
 class Nursery:
     """A task group in a task of its own.
 
@@ -24,6 +28,12 @@ class Nursery:
     def __init__(self) -> None:
         self._host: asyncio.Task[None] | None = None
         self._group: TaskGroup | None = None
+        self._starting: set[anyio.CancelScope] = set()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether tasks can be started."""
+        return self._group is not None
 
     async def __aenter__(self) -> Self:
         ready = anyio.Event()
@@ -48,6 +58,8 @@ class Nursery:
 
     async def _close(self) -> None:
         host, self._host, self._group = self._host, None, None
+        for scope in self._starting:
+            scope.cancel()
         if host is not None:
             host.cancel()
             with anyio.CancelScope(shield=True):
@@ -62,11 +74,19 @@ class Nursery:
 
         Raises:
             RuntimeError: The nursery is not open.
+            NurseryClosed: It was closed meanwhile.
         """
         if self._group is None:
             # Plain: the local server has a nursery too, and shares no errors with the client.
             raise RuntimeError("the client is not open: use it in `async with AsyncClient(...) as client:`")
-        return await self._group.start(function, *arguments)
+        # A task that is being started is under its caller's scope, not the group's: closing has to reach it as well.
+        with anyio.CancelScope() as scope:
+            self._starting.add(scope)
+            try:
+                return await self._group.start(function, *arguments)
+            finally:
+                self._starting.discard(scope)
+        raise NurseryClosed("closed while a task was being started")
 
     def start_soon(self, function: Callable[..., Coroutine[Any, Any, Any]], *arguments: object) -> None:
         """Start a task that handles its own errors.

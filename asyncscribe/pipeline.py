@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 import anyio
-from anyio.abc import ObjectSendStream, TaskStatus
+from anyio.abc import TaskStatus
+from anyio.streams.memory import MemoryObjectSendStream
 
 from asyncscribe.errors import WaitInterrupted
-from asyncscribe.jobs import Job, JobRunner
+from asyncscribe.jobs import Job, JobRunner, closed_meanwhile
 from asyncscribe.limiter import Limiter
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
@@ -93,6 +95,8 @@ class Pipeline:
                     window.leave()
                     yield outcome
             if not window.closed:
+                for index in sorted(held_back):
+                    yield held_back[index]
                 raise WaitInterrupted(
                     "the client was closed before all sources were transcribed",
                     None,
@@ -110,7 +114,7 @@ class Pipeline:
         config: TranscriptionConfig,
         priority: int,
         window: _Window,
-        send: ObjectSendStream[Outcome[S] | Exception],
+        send: MemoryObjectSendStream[Outcome[S] | Exception],
         *,
         task_status: TaskStatus[anyio.CancelScope],
     ) -> None:
@@ -140,7 +144,7 @@ class Pipeline:
         index: int,
         config: TranscriptionConfig,
         priority: int,
-        send: ObjectSendStream[Outcome[S] | Exception],
+        send: MemoryObjectSendStream[Outcome[S] | Exception],
     ) -> None:
         begun = anyio.current_time()
         transcript: Transcript | None = None
@@ -151,8 +155,17 @@ class Pipeline:
             transcript = await self._runner.run(job)
         except Exception as error:  # noqa: BLE001 - one bad item must never stop the others
             failure = error
+        except BaseException:
+            # Cancelled: a reader that is still there learns which jobs go on at the service.
+            if job is not None and job.ids:
+                failure = closed_meanwhile(job)
+                with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+                    send.send_nowait(Outcome(source, None, failure, job.submissions, 0.0, index))
+            raise
         submissions = job.submissions if job else 0
-        await send.send(Outcome(source, transcript, failure, submissions, anyio.current_time() - begun, index))
+        # At once, for its task may be cancelled already; the stream takes any number.
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            send.send_nowait(Outcome(source, transcript, failure, submissions, anyio.current_time() - begun, index))
 
 
 class _Window:

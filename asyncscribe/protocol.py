@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 
 from asyncscribe import errors
@@ -145,6 +146,55 @@ def read_page(request: Request, body: bytes) -> list[ListItem]:
     if not isinstance(document.get("transcripts"), list):
         raise errors.UnreadableAnswer(str(request), f"the answer is no list of transcripts: {_excerpt(body)!r}")
     return parse_items(document)
+
+
+class ListedStatus(msgspec.Struct, frozen=True):
+    """Of an item of the list only what a look at many jobs needs: pages of 200 are read many times a second.
+
+    Attributes:
+        id: The service's id.
+        status: As in `Transcript`.
+    """
+
+    id: TranscriptId
+    status: str
+
+
+class _PageDetails(msgspec.Struct):
+    prev_url: str | None = None
+
+
+class StatusPage(msgspec.Struct):
+    """A list page, read for its statuses.
+
+    Attributes:
+        transcripts: Newest first.
+    """
+
+    transcripts: list[ListedStatus]
+    page_details: _PageDetails | None = None
+
+    @property
+    def has_older(self) -> bool:
+        """Whether older items follow. The API's `prev_url` leads to older ones, and is null at the end."""
+        return bool(self.transcripts) and self.page_details is not None and bool(self.page_details.prev_url)
+
+
+_STATUS_PAGES = msgspec.json.Decoder(StatusPage)
+
+
+def read_statuses(request: Request, body: bytes) -> StatusPage:
+    """The ids and statuses on a list page.
+
+    Raises:
+        UnreadableAnswer: It holds no list of transcripts with ids and statuses.
+    """
+    try:
+        return _STATUS_PAGES.decode(body)
+    except msgspec.DecodeError as error:
+        raise errors.UnreadableAnswer(
+            str(request), f"the answer is no list of transcripts ({error}): {_excerpt(body)!r}"
+        ) from None
 
 
 def read_transcript(request: Request, body: bytes) -> Transcript:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -32,7 +32,7 @@ from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import TranscriptId
 from asyncscribe.policies.submission import SubmissionPolicy
 from asyncscribe.protocol import Request
-from asyncscribe.transport import Transport
+from asyncscribe.transport import Transport, Undisturbed
 
 _log = logging.getLogger("asyncscribe")
 
@@ -83,12 +83,16 @@ class Submitter:
         self._addresses: dict[str, _Address] = {}
         self._own: OrderedDict[TranscriptId, None] = OrderedDict()
 
-    async def submit(self, audio_url: str, config: TranscriptionConfig) -> Accepted:
+    async def submit(
+        self, audio_url: str, config: TranscriptionConfig, undisturbed: Undisturbed = nullcontext
+    ) -> Accepted:
         """Have a URL transcribed and return the job's id.
 
         Args:
             audio_url: An upload URL, or one that the service can fetch.
             config: What to do with it.
+            undisturbed: Makes the context in which a request that may make a job is sent, and a doubt is settled; the
+                caller's chance to hold deadlines off.
 
         Raises:
             SubmissionInDoubt: The job may exist, and could not be found.
@@ -101,7 +105,7 @@ class Submitter:
             since = datetime.now(UTC)
             for attempt in range(self._policy.attempts):
                 try:
-                    return await self._send(request, address)
+                    return await self._send(request, address, undisturbed)
                 except ServiceError as error:
                     if not error.may_have_acted and problem is None:
                         raise
@@ -110,7 +114,8 @@ class Submitter:
                         raise SubmissionInDoubt(audio_url, f"{problem}; then {error}") from error
                     problem = error
                 _log.warning("%s; looking whether the job exists (attempt %d)", problem, attempt + 1)
-                found = await self._settle(audio_url, address, since, problem)
+                with undisturbed():
+                    found = await self._settle(audio_url, address, since, problem)
                 if found is not None:
                     return found
             raise SubmissionInDoubt(audio_url, str(problem)) from problem
@@ -126,13 +131,13 @@ class Submitter:
             if not address.users:
                 del self._addresses[audio_url]
 
-    async def _send(self, request: Request, address: _Address) -> Accepted:
+    async def _send(self, request: Request, address: _Address, undisturbed: Undisturbed) -> Accepted:
         async with address.changed:
             while address.in_doubt:
                 await address.changed.wait()
             address.sending += 1
         try:
-            document = await self._transport.send(request)
+            document = await self._transport.send(request, undisturbed=undisturbed)
             transcript_id = document.get("id")
             if not isinstance(transcript_id, str) or not transcript_id:
                 raise UnreadableAnswer(str(request), "the answer names no id")

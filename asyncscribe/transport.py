@@ -10,10 +10,10 @@ import logging
 import random
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, Protocol, Self, TypeAlias, TypeVar, overload
 
 import aiohttp
@@ -33,6 +33,7 @@ from asyncscribe.errors import (
 )
 from asyncscribe.events import EventHandler, RequestRetried, RequestsPaused, ignore
 from asyncscribe.policies.backoff import Random
+from asyncscribe.policies.budget import HttpBudget, RetryBudget, TokenBucket, stretch
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.protocol import Request
 from asyncscribe.settings import Settings, Timeouts
@@ -43,13 +44,16 @@ _log = logging.getLogger("asyncscribe")
 #: Idle sockets are closed after this many seconds. Shorter than the 60 s of the usual load balancer, so that it is
 #: this side that closes: a submission sent into a connection that the other side just closed would be in doubt.
 KEEPALIVE = 15.0
-#: Most connections to the service.
+#: Most connections to the service. The budget allows 67 requests a second in the long run; at half a second an answer
+#: that keeps 34 connections busy. The rest are for bursts and for uploads, which hold theirs for long.
 CONNECTIONS = 100
 
 
 #: Bytes handed to the connection at once: what the socket does not take of them is copied. Measured by
 #: `benchmarks/upload.py`: whole chunks take 2 MiB more memory, pieces of 256 KiB a quarter more time.
 PIECE_BYTES = 1024 * 1024
+#: Seconds. A rounding error's worth of waiting would let no time pass on a clock of coarser steps.
+SHORTEST_SLEEP = 0.001
 #: Most bytes of a download handed on at once.
 DOWNLOAD_BYTES = 1024 * 1024
 
@@ -77,6 +81,8 @@ T = TypeVar("T")
 Reader: TypeAlias = Callable[[Request, bytes], T]
 #: Called with the bytes handed to the connection so far.
 Progress = Callable[[int], None]
+#: Makes the context of each attempt.
+Undisturbed = Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,8 @@ class TransportStatistics:
     Attributes:
         requests: Attempts, failed ones included.
         retries: Attempts that repeated a failed one.
+        hidden_repeats: Requests that aiohttp sent again by itself, because a kept connection turned out to be dead.
+        connections: Connections that were made; the other requests found one that was kept.
         rate_limited: Answers with status 429.
         bytes_uploaded: Bytes handed to connections by uploads.
         clock_ahead: Seconds by which the service's clock is ahead of this machine's, to the second; None while unknown.
@@ -93,6 +101,8 @@ class TransportStatistics:
 
     requests: int
     retries: int
+    hidden_repeats: int
+    connections: int
     rate_limited: int
     bytes_uploaded: int
     clock_ahead: float | None
@@ -132,6 +142,8 @@ class Transport:
         settings: Address and key.
         timeouts: When to give a silent connection up.
         retry: Which failed request is sent again.
+        budget: How many requests may be sent.
+        retry_budget: How many of them may be repeats.
         on_event: Told of retries and pauses.
         trust_env: Use the proxies named in `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
         rng: Gives numbers in [0, 1), for the jitter.
@@ -143,6 +155,8 @@ class Transport:
         *,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
+        budget: HttpBudget | None = None,
+        retry_budget: RetryBudget | None = None,
         on_event: EventHandler = ignore,
         trust_env: bool = False,
         rng: Random = random.random,
@@ -150,12 +164,18 @@ class Transport:
         self._settings = settings
         self._timeouts = timeouts or Timeouts()
         self._retry = retry or RetryPolicy()
+        budget = budget or HttpBudget()
+        repeats = retry_budget or RetryBudget()
+        self._reserve = budget.reserve
+        self._tokens = TokenBucket(budget.capacity, budget.rate)
+        self._repeats = TokenBucket(repeats.burst, repeats.rate)
         self._emit = on_event
         self._trust_env = trust_env
         self._rng = rng
         self._session: aiohttp.ClientSession | None = None
         self._paused_until = 0.0
         self._requests = self._retries = self._rate_limited = self._bytes_uploaded = 0
+        self._hidden_repeats = self._connections = 0
         self._clock_ahead: timedelta | None = None
 
     def __repr__(self) -> str:
@@ -168,6 +188,7 @@ class Transport:
             headers={"User-Agent": f"asyncscribe/{__version__} aiohttp/{aiohttp.__version__}"},
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=self._trust_env,
+            trace_configs=[self._trace()],
         )
         return self
 
@@ -178,15 +199,44 @@ class Transport:
         if session is not None:
             await session.close()
 
+    def _trace(self) -> aiohttp.TraceConfig:
+        """Count what aiohttp does by itself: connections, and its repeat of GET and DELETE on a dead one."""
+
+        async def connected(*_: object) -> None:
+            self._connections += 1
+
+        async def sent(_: object, context: SimpleNamespace, __: object) -> None:
+            if getattr(context, "sent", False):
+                self._hidden_repeats += 1
+                self._tokens.take(anyio.current_time())
+            context.sent = True
+
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(connected)
+        trace.on_request_headers_sent.append(sent)
+        return trace
+
     @property
     def is_open(self) -> bool:
         """Whether requests can be sent."""
         return self._session is not None
 
+    @property
+    def stretch(self) -> float:
+        """By how much looks at the status of jobs should slow down for the request budget's sake, 1 to 10."""
+        return stretch(self._tokens.level(anyio.current_time()), self._reserve)
+
     def statistics(self) -> TransportStatistics:
         """What was sent so far."""
-        ahead = None if self._clock_ahead is None else self._clock_ahead.total_seconds()
-        return TransportStatistics(self._requests, self._retries, self._rate_limited, self._bytes_uploaded, ahead)
+        return TransportStatistics(
+            requests=self._requests,
+            retries=self._retries,
+            hidden_repeats=self._hidden_repeats,
+            connections=self._connections,
+            rate_limited=self._rate_limited,
+            bytes_uploaded=self._bytes_uploaded,
+            clock_ahead=None if self._clock_ahead is None else self._clock_ahead.total_seconds(),
+        )
 
     @property
     def clock_ahead(self) -> timedelta:
@@ -195,12 +245,23 @@ class Transport:
 
     @overload
     async def send(
-        self, request: Request, body: Body | None = None, progress: Progress | None = None
+        self,
+        request: Request,
+        body: Body | None = None,
+        progress: Progress | None = None,
+        *,
+        undisturbed: Undisturbed = ...,
     ) -> dict[str, Any]: ...
 
     @overload
     async def send(
-        self, request: Request, body: Body | None = None, progress: Progress | None = None, *, read: Reader[T]
+        self,
+        request: Request,
+        body: Body | None = None,
+        progress: Progress | None = None,
+        *,
+        read: Reader[T],
+        urgent: bool = True,
     ) -> T: ...
 
     async def send(
@@ -210,6 +271,8 @@ class Transport:
         progress: Progress | None = None,
         *,
         read: Reader[Any] = protocol.read_document,
+        urgent: bool = True,
+        undisturbed: Undisturbed = nullcontext,
     ) -> Any:
         """Send a request, again if it failed and may be repeated, and return its answer.
 
@@ -218,6 +281,8 @@ class Transport:
             body: The bytes of an upload.
             progress: Told how many of them were handed to the connection; starts over with each attempt.
             read: Reads the body of a successful answer (default: as a JSON object); what it can't read is a failure.
+            urgent: Whether it may use the last of the request budget; looks at the status of jobs may not.
+            undisturbed: Makes a context around each attempt, which the waits between attempts are not in.
 
         Raises:
             ServiceError: The last attempt's failure.
@@ -226,9 +291,10 @@ class Transport:
         attempt = 0
         while True:
             attempt += 1
-            await self._keep_pause()
+            await self._permission(urgent)
             try:
-                return await self._attempt(request, body, progress, read)
+                with undisturbed():
+                    return await self._attempt(request, body, progress, read)
             except ServiceError as error:
                 self._rate_limited += getattr(error, "status", None) == 429
                 if body is not None and not body.repeatable:
@@ -242,16 +308,25 @@ class Transport:
             if decision.pause_all:
                 self._pause(decision.delay)
             else:
-                await anyio.sleep(decision.delay)
+                await anyio.sleep(max(decision.delay, self._repeats.take(anyio.current_time())))
 
     def _pause(self, seconds: float) -> None:
         self._paused_until = max(self._paused_until, anyio.current_time() + seconds)
         self._emit(RequestsPaused(seconds))
 
+    async def _permission(self, urgent: bool) -> None:
+        await self._keep_pause()
+        if not urgent:
+            while (wait := self._tokens.spare(anyio.current_time(), self._reserve)) > 0:  # noqa: ASYNC110
+                await anyio.sleep(max(wait, SHORTEST_SLEEP))
+        if (wait := self._tokens.take(anyio.current_time())) > 0:
+            await anyio.sleep(wait)
+            await self._keep_pause()
+
     async def _keep_pause(self) -> None:
         # A loop, for the pause may be prolonged meanwhile.
         while (left := self._paused_until - anyio.current_time()) > 0:  # noqa: ASYNC110
-            await anyio.sleep(left)
+            await anyio.sleep(max(left, SHORTEST_SLEEP))
 
     async def _attempt(self, request: Request, body: Body | None, progress: Progress | None, read: Reader[T]) -> T:
         self._requests += 1

@@ -54,3 +54,11 @@ class Backoff:
         # In logarithms the power could not overflow, but 64 doublings already pass any sensible maximum.
         growth = self.factor ** min(number, 64)
         return min(self.maximum, self.initial * growth) * (1 - self.jitter * random())
+
+    def delay_at(self, age: float, random: Random) -> float:
+        """The delay that follows when the schedule has run for `age` seconds.
+
+        The n-th delay of a geometric schedule begins after `(d_n - initial) / (factor - 1)` seconds, which is solved
+        for `d_n`: so a schedule can be joined at any age, and looks that came early don't lengthen it.
+        """
+        return min(self.maximum, self.initial + (self.factor - 1) * max(0.0, age)) * (1 - self.jitter * random())

@@ -147,8 +147,35 @@ async def test_closing_the_client_is_not_taken_for_the_end(server, nothing_left)
         waiting = asyncio.create_task(anext(outcomes))
         while not server.records:
             await asyncio.sleep(0.001)
-    with pytest.raises(WaitInterrupted, match="closed"):
-        await waiting
+    first = await waiting
+    assert isinstance(first.error, WaitInterrupted)
+    with pytest.raises(WaitInterrupted, match="before all sources"):
+        async for _ in outcomes:
+            pass
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_closing_the_client_loses_no_outcome_and_names_the_jobs_that_go_on(server, nothing_left, ordered):
+    """In order, outcomes that wait for an earlier one are told as well."""
+    told = []
+    sources = [recording("slow", seconds=100), recording("quick", seconds=0), recording("next", seconds=100)]
+    async with open_client(server, concurrency=2) as client:
+        outcomes = client.transcribe_many(sources, ordered=ordered)
+
+        async def read():
+            async for outcome in outcomes:
+                told.append(outcome)  # noqa: PERF401 - what was told before the end is what the test is about
+
+        reading = asyncio.create_task(read())
+        while len(server.records) < 3:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+    with pytest.raises(WaitInterrupted, match="before all sources"):
+        await reading
+    assert [outcome.index for outcome in sorted(told, key=lambda outcome: outcome.index)] == [0, 1, 2]
+    assert [outcome.ok for outcome in sorted(told, key=lambda outcome: outcome.index)] == [False, True, False]
+    ids = {outcome.error.transcript_id for outcome in told if not outcome.ok}
+    assert ids <= {record.id for record in server.records if record.status == "processing"}
 
 
 @pytest.mark.parametrize("single", ["a.wav", b"abc"])

@@ -22,9 +22,9 @@ async def test_looks_back_off_until_the_job_has_ended(server, nothing_left):
         transcript_id = await submitted(client, seconds=20)
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        watcher = Watcher(client._transport, schedule)
+        watcher = Watcher(client._transport, client._nursery, schedule)
         transcript = await watcher.wait(
-            transcript_id, new=True, on_look=lambda look: seen.append((round(loop.time() - begun), look.status))
+            transcript_id, new=True, on_look=lambda status: seen.append((round(loop.time() - begun), status))
         )
     assert transcript.status is TranscriptStatus.COMPLETED
     assert seen == [(1, "processing"), (3, "processing"), (7, "processing"), (15, "processing"), (31, "completed")]
@@ -37,7 +37,9 @@ async def test_jobs_that_wait_at_the_service_are_counted_and_told(server, nothin
     told = []
     async with open_client(server, concurrency=5) as client:
         ids = [await submitted(client, name=str(n), seconds=30) for n in range(5)]
-        watcher = Watcher(client._transport, Backoff(initial=1, factor=1, maximum=1, jitter=0), told.append)
+        watcher = Watcher(
+            client._transport, client._nursery, Backoff(initial=1, factor=1, maximum=1, jitter=0), told.append
+        )
         await asyncio.gather(*(watcher.wait(transcript_id) for transcript_id in ids))
     after_one_look_at_each = told[4]
     assert (after_one_look_at_each.processing, after_one_look_at_each.queued) == (2, 3)
@@ -49,7 +51,7 @@ async def test_jobs_that_wait_at_the_service_are_counted_and_told(server, nothin
 async def test_failing_looks_only_stretch_the_wait(server, client):
     transcript_id = await submitted(client, seconds=60)
     server.faults.script(*GET, *[faults.Answer(500)] * 8, faults.Drop(), faults.CutBody())
-    watcher = Watcher(client._transport, Backoff(initial=1, factor=2, maximum=10, jitter=0))
+    watcher = Watcher(client._transport, client._nursery, Backoff(initial=1, factor=2, maximum=10, jitter=0))
     assert (await watcher.wait(transcript_id)).status is TranscriptStatus.COMPLETED
 
 
@@ -57,7 +59,7 @@ async def test_failing_looks_only_stretch_the_wait(server, client):
 async def test_an_outage_that_does_not_end_interrupts_the_wait_and_names_the_job(server, client):
     transcript_id = await submitted(client, seconds=1000)
     server.faults.script(*GET, *[faults.Answer(500)] * 1000)
-    watcher = Watcher(client._transport, Backoff(initial=1, factor=2, maximum=10, jitter=0))
+    watcher = Watcher(client._transport, client._nursery, Backoff(initial=1, factor=2, maximum=10, jitter=0))
     with pytest.raises(WaitInterrupted, match="picks it up") as raised:
         await watcher.wait(transcript_id)
     assert raised.value.transcript_id == transcript_id
