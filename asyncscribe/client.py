@@ -107,21 +107,22 @@ class AsyncClient:
         allow_http: bool = False,
     ) -> None:
         resolved = settings.resolve(api_key, base_url, allow_http=allow_http)
-        emit = guarded(on_event) if on_event else ignore
+        self._emit = emit = guarded(on_event) if on_event else ignore
         self.base_url = resolved.base_url
         self._transport = Transport(
             resolved, timeouts=timeouts, retry=retry, budget=budget, on_event=emit, trust_env=trust_env
         )
-        self._slots = Limiter(_limit(concurrency), lambda limit: emit(LimitChanged(limit)))
+        self._slots = Limiter(_limit(concurrency), self._limit_changed)
         self._upload_slots = Limiter(_limit(uploads))
         self._uploader = Uploader(self._transport, self._upload_slots)
         self._nursery = Nursery()
         self._watcher = Watcher(self._transport, self._nursery, polling, self._slots.observe)
         self._transcripts = Transcripts(self._transport, polling)
+        self._submitter = Submitter(self._transport, submission)
         self._runner = JobRunner(
             self._uploader,
             self._slots,
-            Submitter(self._transport, submission),
+            self._submitter,
             self._watcher,
             _resubmission(resubmission),
             emit,
@@ -149,6 +150,10 @@ class AsyncClient:
     async def aclose(self) -> None:
         """Cancel what is still going on and close all connections; submitted jobs go on at the service."""
         await self._open.aclose()
+
+    def _limit_changed(self, limit: int) -> None:
+        self._emit(LimitChanged(limit))
+        self._pipeline.limit_changed()
 
     @property
     def stats(self) -> ClientStatistics:

@@ -227,7 +227,7 @@ class JobRunner:
                 job.saw(accepted.status if accepted.status == TranscriptStatus.QUEUED else TranscriptStatus.PROCESSING)
                 if job.submissions == 1:
                     task_status.started(job)
-                transcript = await self._watcher.wait(accepted.id, new=True, on_look=job.saw)
+                transcript = await self._watcher.wait(accepted.id, new=True, on_status=job.saw)
                 if transcript.status == TranscriptStatus.COMPLETED:
                     return job.complete(transcript)
                 again = self._resubmission.decide(transcript.error, job.submissions, self._rng)

@@ -68,6 +68,12 @@ class Pipeline:
         self._limiter = limiter
         self._nursery = nursery
         self._ahead = ahead
+        self._windows: set[_Window] = set()
+
+    def limit_changed(self) -> None:
+        """More sources may be taken up now."""
+        for window in self._windows:
+            window.wake()
 
     async def run(
         self, sources: Sources[S], config: TranscriptionConfig, *, ordered: bool = False, priority: int = 0
@@ -80,6 +86,7 @@ class Pipeline:
         held_back: dict[int, Outcome[S]] = {}
         following = 0
         work: anyio.CancelScope | None = None
+        self._windows.add(window)
         try:
             work = await self._nursery.start(self._work, sources, config, priority, window, send)
             async for result in receive:
@@ -103,6 +110,7 @@ class Pipeline:
                     "jobs that were submitted go on and will be paid for: client.list() shows them",
                 )
         finally:
+            self._windows.discard(window)
             if work is not None:
                 work.cancel()
             send.close()
@@ -186,6 +194,9 @@ class _Window:
 
     def leave(self) -> None:
         self._inside -= 1
+        self.wake()
+
+    def wake(self) -> None:
         self._left.set()
 
 

@@ -39,8 +39,8 @@ ENDED = frozenset({TranscriptStatus.COMPLETED, TranscriptStatus.ERROR})
 
 #: Takes what a look showed, as evidence for the limit.
 Observe = Callable[[Look], None]
-#: Takes the status of a job, each time it was seen.
-OnLook = Callable[[str], None]
+#: Takes the status of a job when it is first seen and whenever it is another.
+OnStatus = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class _Watched:
     fetching: anyio.CancelScope | None = None
     failures: int = 0
     waiters: int = 0
-    callbacks: list[OnLook] = field(default_factory=list)
+    callbacks: list[OnStatus] = field(default_factory=list)
     ended: anyio.Event = field(default_factory=anyio.Event)
     result: Transcript | Exception | None = None
 
@@ -142,7 +142,7 @@ class Watcher:
         transcript_id: TranscriptId,
         *,
         new: bool = False,
-        on_look: OnLook | None = None,
+        on_status: OnStatus | None = None,
     ) -> Transcript:
         """Wait until the job has ended and return its transcript, completed or failed.
 
@@ -152,7 +152,7 @@ class Watcher:
         Args:
             transcript_id: The job.
             new: It was submitted just now, so the first look comes after the first delay instead of at once.
-            on_look: Called with the status that each look shows.
+            on_status: Called with the status when it is first seen and whenever it is another.
 
         Raises:
             APIError: There is no such transcript, or the key was refused; the error names the id.
@@ -161,14 +161,14 @@ class Watcher:
         """
         job = self._join(transcript_id, new=new)
         job.waiters += 1
-        if on_look is not None:
-            job.callbacks.append(on_look)
+        if on_status is not None:
+            job.callbacks.append(on_status)
         try:
             await job.ended.wait()
         finally:
             job.waiters -= 1
-            if on_look is not None:
-                job.callbacks.remove(on_look)
+            if on_status is not None:
+                job.callbacks.remove(on_status)
             if not job.waiters:
                 self._leave(job)
         if isinstance(job.result, Transcript):
@@ -225,7 +225,9 @@ class Watcher:
         while self._jobs:
             now = anyio.current_time()
             waiting = [job.due for job in self._jobs.values() if job.fetching is None]
-            shortest, longest = self._pace.gap(len(self._jobs), self._duration, self._transport.stretch)
+            # Jobs join at the end, so the first is the oldest.
+            duration = self._duration or now - next(iter(self._jobs.values())).since
+            shortest, longest = self._pace.gap(len(self._jobs), duration, self._transport.stretch)
             self._earliest = max(
                 self._looked_at + shortest,
                 min(
@@ -353,10 +355,11 @@ class Watcher:
         job.end(transcript)
 
     def _saw(self, job: _Watched, status: str, now: float) -> None:
-        job.status = status
         job.due = now + self._polling.delay_at(now - job.since, self._rng)
-        for tell in tuple(job.callbacks):
-            tell(status)
+        if status != job.status:
+            job.status = status
+            for tell in tuple(job.callbacks):
+                tell(status)
 
     def _failed(self, job: _Watched, error: ServiceError) -> None:
         if not error.transient:

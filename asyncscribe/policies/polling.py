@@ -68,14 +68,14 @@ class Pace:
 
     polling: Backoff
 
-    def gap(self, watched: int, duration: float | None, stretch: float) -> tuple[float, float]:
+    def gap(self, watched: int, duration: float, stretch: float) -> tuple[float, float]:
         """The shortest and the longest time between two looks, seconds.
 
         Args:
             watched: Jobs in flight.
-            duration: Mean time of a job, seconds; None while unknown.
+            duration: Mean time of a job, seconds; while unknown, the age of the oldest, which it is likely to exceed.
             stretch: How much slower the request budget asks for; see `budget.stretch`.
         """
         shortest = self.polling.initial / 2
-        longest = self.polling.maximum if duration is None else max(shortest, duration / max(1, watched))
+        longest = max(shortest, duration / max(1, watched))
         return shortest * stretch, longest * stretch

@@ -13,7 +13,7 @@ MEBIBYTE = 1024 * 1024
 
 MANY = """
 import asyncio, json, sys, psutil
-from asyncscribe import AsyncClient, Backoff
+from asyncscribe import AsyncClient, Backoff, HttpBudget
 
 async def main(url, count):
     resident, quick = [], Backoff(initial=0.005, factor=2, maximum=0.1, jitter=0)
@@ -22,7 +22,7 @@ async def main(url, count):
         nonlocal taken
         for taken in range(count):
             yield f"http://recordings.test/{taken}.mp3?seconds=0&duration=20"
-    async with AsyncClient(sys.argv[2], url, concurrency=50, polling=quick) as client:
+    async with AsyncClient(sys.argv[2], url, concurrency=50, polling=quick, budget=HttpBudget(10**7)) as client:
         done, most_ahead = 0, 0
         async for outcome in client.transcribe_many(sources()):
             assert outcome.ok, outcome.error
