@@ -1,84 +1,257 @@
+"""A limit that finds the account's own by what the service keeps in its queue.
+
+**The signal.** The service takes any number of jobs, runs as many as the account may run, and keeps the rest in one
+queue, first come, first served. No answer tells how many may run, the number differs per account and it changes, so a
+job that stands in the queue is read as TCP reads a lost packet: somebody sends more than fits. A job counts once it was
+seen queued although it had been submitted before the previous look; the answer to a submission says `queued` on an idle
+account too. Unlike a lost packet a queued job is not lost work, so the limit errs high, by one job or one percent.
+
+**Two views.** With the list pages, a client sees the jobs of all clients. While anything is queued every slot is taken,
+so the number of jobs that run is the account's limit E, exactly. If nobody else has jobs there, the client is alone and
+sits on E + max(1, 1%). If others have some, the excess of all is known: `running + queued - E`. Without the list a
+client knows its own running jobs only. The queue being in order, all shares of it are alike, and what runs is again what
+fits, but E itself stays unknown.
+
+**Cuts.** The classic cut takes a fixed tenth at a sign of congestion and then has to ignore the signs that stem from the
+same excess. Here the excess is known, so a look with a queue sets the limit to the client's part of what fits: own jobs
+times `running / (running + queued)`, and a little less. As that depends on what is in flight and not on the limit,
+repeating it changes nothing: no timer is needed, and after a fall from 200 to 40 slots the limit follows the running
+jobs down as they end. In every cut each gives in proportion to what it has.
+
+**Growth.** After the last sign of a queue, with t the time during which jobs waited for a slot here, the limit grows by
+
+    dL/dt = E (a + 3 g t^2 / T^3),   the integral of which is   L = W + E (a t + g (t / T)^3):
+
+the cubic of RFC 9438, without its concave part, as a cut ends at the plateau already. Slow first, so that the queue
+stays empty most of the time; then ever faster, so that a limit raised fivefold is found in two mean durations. This is
+also how the estimate fades: nothing holds the limit at E when E is not seen again. Growth in units of E, not of one's
+own limit, gives equal amounts to unequal clients, while cuts take in proportion, so shares converge (Chiu and Jain,
+1989). The linear part `a` works towards that only, shrinks with the share f that the client has already, as (1 - f)^3,
+and is 0 alone. Without the list, the unit is the geometric mean of the own limit and the slots of a paid account: less
+than proportional, which is enough to converge, and small on small accounts.
+
+Growth asks that somebody waited for a slot since the last look. That the number in flight equals the limit is no
+substitute: at ten ends a second a look never finds all slots taken, and growth starves.
+
+**Neighbours that never adapt.** A script that keeps 600 jobs in flight makes every adapting client give way until it
+has a slot or two. When the queue of the others is longer than E for a while, the limit doesn't fall below E/4: one such
+client keeps 15 of 200 slots beside that script, four keep 50. Nine adapting clients on that floor would make such a
+queue themselves, so it lapses from time to time, and with it the queue, if it was theirs.
+
+**What the figures are worth.** The constants come from `benchmarks/simulator.py`: a look each half second, lognormal
+jobs of 20 s. Times follow the cube root of the measured mean duration, since half of what they have to cover (looks,
+answers) doesn't depend on it; a mean that is wrong by a factor of four changes them by 1.6.
+"""
+
 from __future__ import annotations
-from asyncscribe.policies.limits import Look
+
+import math
+from enum import StrEnum
+
+from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT, Look, Others
+
+#: Jobs in flight before anything was seen: what every account in good standing runs. A smaller account queues four.
+INITIAL = FREE_ACCOUNT_LIMIT
+
+#: Seconds in which slow start doubles the limit. 200 slots are found in 11 s; in the simulator a doubling within 1 s
+#: would put 150 jobs too many into the queue, this one 80.
+DOUBLING = 2.0
+
+#: Largest factor by which a look raises the limit, whatever the reason. Bounds what looks that come late can do.
+LARGEST_RAISE = 1.25
+
+#: Smallest factor by which a look lowers the limit. Running jobs end more slowly than 0.9 per half second, so a fall of
+#: the account's limit is followed in time, while a moment in which the service runs nothing costs a tenth only.
+LARGEST_CUT = 0.9
+
+#: What is held above the account's limit when alone: a share of it, and at least one job. Ends are noticed half a look
+#: late on the mean, which idles 1.25% of the slots; 1% more in flight leaves 0.5%, with a queue of half a job.
+SURPLUS = 0.01
+
+#: What a cut among several clients leaves of the part that fits. In the simulator 4 clients keep 99.3% of the slots
+#: busy; 1 would make the queue longer and the shares less equal, 0.96 would leave 2 clients with 98%.
+KEPT = 0.985
+
+#: The same without the list. More is given up, as that is what equal shares are made of: 0.98 leaves Jain's index of
+#: 4 clients at 0.97 to 0.98, 0.955 gives 0.99 and costs one client 1% of its slots.
+KEPT_UNSEEN = 0.955
+
+#: Linear growth, in account limits per second, of a client with a small share (`a` above). In the simulator 0.005 gives
+#: a queue of 4 and 0.01 one of 5 jobs for 4 clients on 200 slots.
+LINEAR = 0.007
+
+#: The power of (1 - share) in it. 0 needs a longer queue for shares as equal; 4 is no better than 3.
+RESTRAINT = 3
+
+#: Linear growth without the list, per second, in the unit that then holds.
+LINEAR_UNSEEN = 0.015
+
+#: Slots of a paid account (https://www.assemblyai.com/docs, rate limits). Without the list, the other half of the unit.
+PAID_ACCOUNT_LIMIT = 200
+
+#: Cubic growth, in account limits: what is added when t = T (`g` above). RFC 9438 has 0.4 packets at t = 1 s, which
+#: knows no size of the network; 5% after half a mean duration is what the simulator likes.
+CUBIC = 0.05
+
+#: T as a share of the pace. 0.35 puts 50% more into the queue, 0.7 makes shares less equal.
+CUBIC_SCALE = 0.6
+
+#: Seconds: the mean duration for which the constants were found, and which is assumed until one was measured.
+USUAL_DURATION = 20.0
+
+#: Seconds. Measured means outside are taken for the nearer end: shorter than a look, longer than a day.
+DURATIONS = (0.5, 86_400.0)
+
+#: The part of the account's limit that is kept beside a neighbour that doesn't adapt.
+FLOOR = 0.25
+
+#: Paces during which that part is kept before it is given up for one pace.
+FLOOR_LASTS = 20.0
+
+#: Above what any contract allows; keeps a client that never sees a queue from counting towards infinity.
+LARGEST = 100_000
+
+
+class Basis(StrEnum):
+    """How the present limit was found."""
+
+    SLOW_START = "slow start"
+    GROWING = "growing"
+    CUT = "cut"
+    ALONE = "alone at the account's limit"
+    FLOOR = "floor"
+
 
 class AdaptiveLimit:
-    G = 0.05
-    BETA = 0.9
-    CUTEVERY = 0.25
-    INIT = 5
-    OWN_BETA = 0.93
-    MODE = "cubic"
+    """Finds the account's limit, follows it, and shares it with other clients. Needs no settings; see the module.
 
-    def __init__(self, **kw):
-        self.__dict__.update(kw)
-        self.L = float(self.INIT)
-        self.E = None
-        self.W = None
-        self.t = 0.0
-        self.K = 0.0
-        self.last = None
-        self.cut_at = -1e9
-        self.slow = True
-        self.flood = 0.0
+    Pure: the same looks give the same limits. One object serves one client.
+    """
+
+    def __init__(self) -> None:
+        self._limit = float(INITIAL)
+        self._basis = Basis.SLOW_START
+        self._account = 1.0
+        self._now: float | None = None
+        #: Seconds of wanted growth since a queue was seen.
+        self._quiet = 0.0
+        #: Seconds since the others' queue became longer than the account's limit.
+        self._flooded = 0.0
+
+    def __repr__(self) -> str:
+        return f"<AdaptiveLimit {int(self._limit)}, {self._basis}>"
 
     @property
-    def initial(self):
-        return self.INIT
+    def initial(self) -> int:
+        """The limit before anything was seen."""
+        return INITIAL
 
-    def update(self, look):
-        dt = 0.0 if self.last is None else max(0.0, look.now - self.last)
-        self.last = look.now if self.last is None else max(self.last, look.now)
-        D = look.duration or 25.0
-        o = look.others
-        P = look.processing + (o.processing if o else 0)
-        Q = look.queued + (o.queued if o else 0)
-        alone = o is not None and o.processing + o.queued == 0
-        if Q and (o is None or alone or look.queued or o.queued):
-            if o is not None or True:
-                self.E = max(1, P)
-        elif self.E is not None and P > self.E:
-            self.E = P
-        if o is not None and self.E and o.queued > self.E:
-            self.flood += dt
-        else:
-            self.flood = 0.0
+    @property
+    def basis(self) -> Basis:
+        """How the present limit was found."""
+        return self._basis
+
+    def update(self, look: Look) -> int:
+        """The limit from now on, at least 1; never higher than before when `look.wanted` is 0."""
+        pace = _pace(look.duration)
+        elapsed = self._elapsed(look.now, pace)
+        self._estimate(look)
+        floor = self._floor(look.others, elapsed, pace)
         if look.queued:
-            if alone:
-                self.L = P + max(1, 0.01 * P)
-                self.rest(0.0, D)
-                return int(self.L)
-            if self.last - self.cut_at >= self.CUTEVERY * D or self.slow:
-                self.cut_at = self.last
-                beta = self.BETA if o is not None else self.OWN_BETA
-                if self.slow:
-                    # what runs is the share
-                    self.L = max(1.0, look.processing)
-                    self.rest(0., D)
-                else:
-                    W = min(self.L, look.processing + look.queued) if False else self.L
-                    self.L = max(1.0, self.L * beta)
-                    self.W = W
-                    self.t = 0.0
-                    E = self.E if o is not None else W
-                    self.K = D / 2 * ((W - self.L) / (self.G * E)) ** (1 / 3)
-                self.slow = False
-        elif self.slow and o is not None and o.queued:
-            self.slow = False
-            self.rest(0.0, D)
+            self._give_way(look, floor)
         elif look.wanted:
-            if self.slow:
-                self.L *= min(1.25, 2 ** (dt / 1.5))
-            else:
-                self.t += dt
-                E = self.E if o is not None else self.W
-                goal = self.W + self.G * E * ((self.t - self.K) / (D / 2)) ** 3
-                self.L = max(self.L, min(goal, self.L * 1.25))
-        if self.flood > D:
-            self.L = max(self.L, self.E / 4)
-        return max(1, int(self.L))
+            self._grow(look, elapsed, pace)
+        if self._limit < floor and look.wanted:
+            self._raise_to(floor)
+            self._basis = Basis.FLOOR
+        return int(self._limit)
 
-    def rest(self, K, D):
-        self.slow = False
-        self.W = self.L
-        self.t = 0.0
-        self.K = K
+    def _elapsed(self, now: float, pace: float) -> float:
+        """Seconds since the previous look; a gap longer than the pace tells no more than the pace does."""
+        before = now if self._now is None else self._now
+        self._now = max(before, now)
+        return min(max(0.0, now - before), pace)
+
+    def _estimate(self, look: Look) -> None:
+        running, queued = _seen(look)
+        known = 1.0 if queued else self._account
+        self._account = max(known, running)
+
+    def _floor(self, others: Others | None, elapsed: float, pace: float) -> float:
+        if others is None or others.queued <= self._account:
+            self._flooded = 0.0
+            return 1.0
+        self._flooded += elapsed
+        if self._flooded > (FLOOR_LASTS + 1) * pace:
+            self._flooded = 0.0
+        return max(1.0, FLOOR * self._account) if self._flooded > pace else 1.0
+
+    def _give_way(self, look: Look, floor: float) -> None:
+        self._quiet = 0.0
+        alone = _alone(look)
+        fits = max(_fitting(look), floor, LARGEST_CUT * self._limit)
+        if fits <= self._limit:
+            self._limit = fits
+        elif alone and look.wanted:
+            self._raise_to(fits)
+        self._basis = Basis.ALONE if alone else Basis.FLOOR if self._limit == floor > 1 else Basis.CUT
+
+    def _grow(self, look: Look, elapsed: float, pace: float) -> None:
+        if self._basis is Basis.SLOW_START and not (look.others and look.others.queued):
+            self._raise_to(self._limit * 2 ** (elapsed / DOUBLING))
+            return
+        self._quiet += elapsed
+        scale = CUBIC_SCALE * pace
+        cubic = 3 * CUBIC * self._quiet**2 / scale**3
+        unit = self._unit(look.others)
+        self._raise_to(self._limit + unit * (_linear(look) + cubic) * elapsed)
+        # An account's limit seen less than T ago still describes what the client sits on.
+        if self._basis is not Basis.ALONE or self._quiet > scale or not _alone(look):
+            self._basis = Basis.GROWING
+
+    def _unit(self, others: Others | None) -> float:
+        if others is None:
+            return math.sqrt(self._limit * PAID_ACCOUNT_LIMIT)
+        return max(self._account, self._limit)
+
+    def _raise_to(self, goal: float) -> None:
+        self._limit = min(goal, LARGEST_RAISE * self._limit, float(LARGEST))
+
+
+def _pace(duration: float | None) -> float:
+    """The time scale of the policy, seconds: the mean duration, drawn towards the usual one."""
+    if duration is None:
+        return USUAL_DURATION
+    shortest, longest = DURATIONS
+    return USUAL_DURATION * math.cbrt(min(max(duration, shortest), longest) / USUAL_DURATION)
+
+
+def _alone(look: Look) -> bool:
+    return look.others is not None and look.others.processing + look.others.queued == 0
+
+
+def _seen(look: Look) -> tuple[int, int]:
+    """The jobs of all clients that are seen: running, queued."""
+    others = look.others or Others()
+    return look.processing + others.processing, look.queued + others.queued
+
+
+def _fitting(look: Look) -> float:
+    """How many jobs of this client fit, given that some are queued."""
+    if look.others is None:
+        return KEPT_UNSEEN * look.processing
+    running, queued = _seen(look)
+    if _alone(look):
+        return running + max(1.0, SURPLUS * running)
+    return KEPT * (look.processing + look.queued) * running / (running + queued)
+
+
+def _linear(look: Look) -> float:
+    """Linear growth per second, in the unit of the view."""
+    if look.others is None:
+        return LINEAR_UNSEEN
+    if _alone(look):
+        return 0.0
+    running, queued = _seen(look)
+    share = (look.processing + look.queued) / max(1, running + queued)
+    return LINEAR * (1 - share) ** RESTRAINT
