@@ -24,15 +24,23 @@ from typing import Any
 
 from asyncscribe.policies.adaptive import AdaptiveLimit
 from asyncscribe.policies.limits import Limit, Look, Others
+from benchmarks.peers_limits import Fixed, OwnAimd, OwnCubic
 
 #: Seconds between two looks of a client.
 LOOK_INTERVAL = 0.5
 #: Weight of the newest job in a client's running mean of durations.
 NEWEST_WEIGHT = 0.05
-#: Most jobs that wait for a slot in a client: work without end, but a bounded pipeline.
+#: Jobs that wait for a slot in a client, which has work without end.
 WAITING = 1_000
+#: Seconds over which a measure is averaged to say that the account has settled.
+SETTLED = 10
+#: Seconds after a change of the account's limit by which it has to be found: 2.5 mean durations.
+FOUND = 50.0
+#: Seconds after a neighbour left by which its slots have to be in use, in equal shares: 5 mean durations.
+REGAINED = 100.0
 
 LimitFactory = Callable[[], Limit]
+Row = dict[str, str | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +142,17 @@ class Trace:
         squares = sum(share * share for share in shares)
         return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
 
-    def until_busy(self, step: float, share: float, end: float) -> float:
-        """Seconds from a step until that share of the slots was in use for a second; infinity if it never was."""
-        seconds = range(int(step), int(end))
-        return next((second + 1 - step for second in seconds if self.busy[second] >= share), math.inf)
+    def settles(self, step: float, end: float, *, busy: float, queue: float) -> float:
+        """Seconds from a step until the account is as it should be, infinity if it isn't by the end.
 
-    def until_queue(self, step: float, jobs: float, end: float, window: int = 10) -> float:
-        """Seconds from a step until the queue's mean over `window` seconds to come is at most `jobs`.
-
-        Counts from the last time that it was above for that long; infinity if it stays so.
+        That is the first second from which on the mean of ten seconds and the mean of all that is left until `end` have
+        at least that share of the slots busy, and at most that many jobs in the queue.
         """
-        seconds = range(int(end) - window - 1, int(step) - 1, -1)
-        last = next((second for second in seconds if fmean(self.queue[second : second + window]) > 2 * jobs), None)
-        return 0.0 if last is None else last + window - step
+        for second in range(int(step), int(end) - SETTLED):
+            periods = ((second, second + SETTLED), (second, end))
+            if all(self.mean_busy(*period) >= busy and self.mean_queue(*period) <= queue for period in periods):
+                return second - step
+        return math.inf
 
 
 @dataclass(slots=True)
@@ -288,16 +294,154 @@ def simulate(scenario: Scenario, policy: LimitFactory = AdaptiveLimit, seed: int
     return _Simulation(scenario, policy, seed).run()
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """A limit that ignores what it sees.
+FREE = ((0.0, 5),)
+#: A step down and one up again, with time to settle before each.
+STEPS = ((0.0, 200), (400.0, 40), (800.0, 200))
 
-    Attributes:
-        initial: The limit.
-    """
+#: Durations of 20 s, a look each half second; the tests hold `AdaptiveLimit` to what is promised for these.
+STEADY = (
+    Scenario("1 client, limit 200"),
+    Scenario("1 client, limit 5", slots=FREE),
+    Scenario("4 clients, limit 200, 30 s apart", clients=4, spacing=30.0),
+    Scenario("8 clients, limit 40", clients=8, slots=((0.0, 40),)),
+    Scenario("1 client, own jobs only, limit 200", account_view=False),
+    Scenario("4 clients, own jobs only, limit 200", clients=4, account_view=False),
+)
 
-    initial: int
+#: Neither promised nor tuned for: how the policy bears what the model leaves out.
+FURTHER = (
+    Scenario("1 client, limit 1", slots=((0.0, 1),)),
+    Scenario("1 client, limit 2,000", slots=((0.0, 2_000),), length=900.0),
+    Scenario("4 clients, limit 2,000", clients=4, slots=((0.0, 2_000),), length=900.0),
+    Scenario("2 clients, limit 200", clients=2),
+    Scenario("16 clients, limit 200", clients=16),
+    Scenario("1 client, own jobs only, limit 5", slots=FREE, account_view=False),
+    Scenario("1 client, heavy tails (sigma 1.2)", sigma=1.2),
+    Scenario("4 clients, heavy tails (sigma 1.2)", clients=4, sigma=1.2),
+    Scenario("4 clients, jobs of 5 s", clients=4, mean=5.0),
+    Scenario("4 clients, jobs of 100 s", clients=4, mean=100.0, warmup=1_500.0, length=4_000.0),
+    Scenario("1 client, ends noticed 1 s later", lag=1.0),
+    Scenario("4 clients, ends noticed 1 s later", clients=4, lag=1.0),
+    Scenario("1 client, `queued` shown for 0.4 s", shown_queued=0.4),
+    Scenario("4 clients, `queued` shown for 0.4 s", clients=4, shown_queued=0.4),
+)
 
-    def update(self, look: Look) -> int:  # noqa: ARG002 - it never adapts
-        """The same limit again."""
-        return self.initial
+#: The limit falls and rises again; beside each, the longest mean queue that counts as settled.
+STEPPED = (
+    (Scenario("200 -> 40 -> 200, 1 client", slots=STEPS, length=1_200.0), 3.0),
+    (Scenario("200 -> 40 -> 200, 4 clients", slots=STEPS, clients=4, length=1_200.0), 5.0),
+)
+
+#: Somebody who doesn't adapt comes after 200 s and leaves after 800 s.
+BESIDE = (
+    Scenario("600 jobs of a neighbour, 1 client", neighbour=Neighbour(), length=1_200.0),
+    Scenario("600 jobs of a neighbour, 4 clients", clients=4, neighbour=Neighbour(), length=1_200.0),
+)
+
+PEERS: dict[str, LimitFactory] = {"adaptive": AdaptiveLimit, "AIMD": OwnAimd, "CUBIC": OwnCubic}
+
+
+def wrongly_guessed() -> tuple[Scenario, ...]:
+    """The steady scenarios with a mean duration that is believed to be a quarter and four times the true one."""
+    return tuple(
+        replace(scenario, name=f"{scenario.name}; duration guessed x{guess:g}", guess=guess)
+        for guess in (0.25, 4.0)
+        for scenario in STEADY
+    )
+
+
+def steady(scenario: Scenario, policy: LimitFactory, seeds: int) -> Row:
+    """Means over the seeds from the end of the warm-up on."""
+    traces = _traces(scenario, policy, seeds)
+    return {"case": scenario.name, **_means(traces, scenario.warmup, scenario.length)}
+
+
+def stepped(scenario: Scenario, queue: float, policy: LimitFactory, seeds: int) -> Row:
+    """How long the steps take to be found, at worst; the means are those from 50 s after each step on."""
+    traces = _traces(scenario, policy, seeds)
+    (down, _), (up, _) = scenario.slots[1:]
+    row: Row = {"case": scenario.name, **_means(traces, up + FOUND, scenario.length)}
+    row["found down"] = max(trace.settles(down, up, busy=0.95, queue=queue) for trace in traces)
+    row["found up"] = max(trace.settles(up, scenario.length, busy=0.95, queue=queue) for trace in traces)
+    row["queue after the fall"] = round(fmean(trace.mean_queue(down + FOUND, up) for trace in traces), 2)
+    return row
+
+
+def beside(scenario: Scenario, neighbour: Neighbour, policy: LimitFactory, seeds: int) -> Row:
+    """The slots kept beside the neighbour; the means are those from 100 to 200 s after it left."""
+    traces = _traces(scenario, policy, seeds)
+    row: Row = {"case": scenario.name, **_means(traces, neighbour.leave + REGAINED, neighbour.leave + 2 * REGAINED)}
+    kept = (sum(trace.shares(neighbour.start + REGAINED, neighbour.leave)) for trace in traces)
+    row["slots beside it"] = round(fmean(kept), 1)
+    return row
+
+
+def _traces(scenario: Scenario, policy: LimitFactory, seeds: int) -> list[Trace]:
+    return [simulate(scenario, policy, seed) for seed in range(seeds)]
+
+
+def _means(traces: Sequence[Trace], start: float, end: float) -> Row:
+    return {
+        "busy": round(fmean(trace.mean_busy(start, end) for trace in traces), 4),
+        "queue": round(fmean(trace.mean_queue(start, end) for trace in traces), 2),
+        "jain": round(fmean(trace.fairness(start, end) for trace in traces), 4),
+    }
+
+
+def run(*, quick: bool = False) -> dict[str, Any]:
+    """All scenarios with each policy, as rows of `cases`; `quick` takes fewer seeds."""
+    seeds = 2 if quick else 8
+    rows: list[Row] = []
+    for name, policy in PEERS.items():
+        guesses = wrongly_guessed() if policy is AdaptiveLimit else ()
+        found = [steady(scenario, policy, seeds) for scenario in (*STEADY, *FURTHER, *guesses)]
+        found += [stepped(scenario, queue, policy, seeds) for scenario, queue in STEPPED]
+        found += [beside(scenario, scenario.neighbour, policy, seeds) for scenario in BESIDE if scenario.neighbour]
+        rows += [{"policy": name, **row} for row in found]
+    return {"scenario": f"limits in a simulated account, {seeds} seeds", "cases": rows}
+
+
+def series(seed: int = 0) -> list[dict[str, int]]:
+    """Second by second and client by client, what four clients do when the limit falls and rises; for a plot."""
+    trace = simulate(STEPPED[1][0], seed=seed)
+    return [
+        {
+            "second": second + 1,
+            "client": client,
+            "limit": sample.limit,
+            "running": sample.running,
+            "queued": sample.queued,
+        }
+        for client, samples in enumerate(trace.clients)
+        for second, sample in enumerate(samples)
+    ]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as a table in Markdown; what a row doesn't have is left empty."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [columns, ["---"] * len(columns), *([str(row.get(name, "")) for name in columns] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def main() -> None:
+    """Simulate, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.simulator", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer seeds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
+    parser.add_argument("--series", type=Path, metavar="FILE", help="write the course of one run there, as CSV")
+    arguments = parser.parse_args()
+    if arguments.series:
+        rows = series()
+        with arguments.series.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    results = run(quick=arguments.quick)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+    print(f"{results['scenario']}\n\n{table(results['cases'])}")
+
+
+if __name__ == "__main__":
+    main()
