@@ -393,8 +393,8 @@ def run(*, quick: bool = False) -> dict[str, Any]:
     seeds = 2 if quick else 8
     rows: list[Row] = []
     for name, policy in PEERS.items():
-        guesses = wrongly_guessed() if policy is AdaptiveLimit else ()
-        found = [steady(scenario, policy, seeds) for scenario in (*STEADY, *FURTHER, *guesses)]
+        more = (*FURTHER, *wrongly_guessed()) if policy is AdaptiveLimit else ()
+        found = [steady(scenario, policy, seeds) for scenario in (*STEADY, *more)]
         found += [stepped(scenario, queue, policy, seeds) for scenario, queue in STEPPED]
         found += [beside(scenario, scenario.neighbour, policy, seeds) for scenario in BESIDE if scenario.neighbour]
         rows += [{"policy": name, **row} for row in found]

@@ -8,15 +8,16 @@ account too. Unlike a lost packet a queued job is not lost work, so the limit er
 
 **Two views.** With the list pages, a client sees the jobs of all clients. While anything is queued every slot is taken,
 so the number of jobs that run is the account's limit E, exactly. If nobody else has jobs there, the client is alone and
-sits on E + max(1, 1%). If others have some, the excess of all is known: `running + queued - E`. Without the list a
-client knows its own running jobs only. The queue being in order, all shares of it are alike, and what runs is again what
-fits, but E itself stays unknown.
+sits on E + max(1, 1%). If others have some, the excess of all is known: `running + queued - E`. A list shows one
+project of an account, so what it says is a hint: E is only ever the size of a step, or where growth starts from.
+Without the list a client knows its own jobs only. The queue being in order, all have the same share of theirs in it,
+and what runs is again what fits, but E itself stays unknown.
 
-**Cuts.** The classic cut takes a fixed tenth at a sign of congestion and then has to ignore the signs that stem from the
-same excess. Here the excess is known, so a look with a queue sets the limit to the client's part of what fits: own jobs
+**Cuts.** The classic cut takes a fixed tenth at a sign of congestion, and must then ignore further signs of the same
+excess. Here the excess is known, so a look with a queue sets the limit to the client's part of what fits: own jobs
 times `running / (running + queued)`, and a little less. As that depends on what is in flight and not on the limit,
 repeating it changes nothing: no timer is needed, and after a fall from 200 to 40 slots the limit follows the running
-jobs down as they end. In every cut each gives in proportion to what it has.
+jobs down as they end. In every cut each client gives in proportion to what it has.
 
 **Ends noticed late.** What is in flight for a client includes jobs that ended and weren't noticed, or were not accepted
 yet. When the first sign of a queue comes after growth, all slots are taken and the limit is what is in flight, so what
@@ -59,7 +60,7 @@ INITIAL = FREE_ACCOUNT_LIMIT
 
 #: Seconds in which slow start doubles the limit. 200 slots are found in 11 s; in the simulator a doubling within 1 s
 #: would put 150 jobs too many into the queue, this one 80.
-DOUBLING = 2.0
+DOUBLING = 3.0
 
 #: Largest factor by which a look raises the limit, whatever the reason. Bounds what looks that come late can do.
 LARGEST_RAISE = 1.25
@@ -78,14 +79,14 @@ KEPT = 0.99
 
 #: The same without the list. More is given up, as that is what equal shares are made of: 0.98 leaves Jain's index of
 #: 4 clients at 0.97 to 0.98, 0.955 gives 0.99 and costs one client 1% of its slots.
-KEPT_UNSEEN = 0.945
+KEPT_UNSEEN = 0.95
 
 #: Linear growth, in account limits per second, of a client with a small share (`a` above). In the simulator 0.005 gives
 #: a queue of 4 and 0.01 one of 5 jobs for 4 clients on 200 slots.
 LINEAR = 0.007
 
 #: The power of (1 - share) in it. 0 needs a longer queue for shares as equal; 4 is no better than 3.
-RESTRAINT = 3
+RESTRAINT = 4
 
 #: Linear growth without the list, per second, in the unit that then holds.
 LINEAR_UNSEEN = 0.015
