@@ -39,6 +39,7 @@ from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import Transcript, TranscriptStatus
 from asyncscribe.models.words import Utterance, Word
 from asyncscribe.pipeline import Outcome
+from asyncscribe.policies.adaptive import AdaptiveLimit
 from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.budget import HttpBudget
 from asyncscribe.policies.limits import FixedLimit
@@ -51,6 +52,7 @@ from asyncscribe.version import __version__
 __all__ = [
     "APIError",
     "AccountError",
+    "AdaptiveLimit",
     "AsyncClient",
     "AsyncscribeError",
     "AuthenticationError",

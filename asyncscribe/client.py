@@ -24,9 +24,10 @@ from asyncscribe.models.results import Match, Passage
 from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus, UploadUrl
 from asyncscribe.nursery import Nursery, NurseryClosed
 from asyncscribe.pipeline import Outcome, Pipeline, S, Sources
+from asyncscribe.policies.adaptive import AdaptiveLimit
 from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.budget import HttpBudget
-from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT, FixedLimit, Limit
+from asyncscribe.policies.limits import FixedLimit, Limit
 from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.policies.submission import SubmissionPolicy
@@ -70,8 +71,10 @@ class AsyncClient:
     Args:
         api_key: The key; else the environment variable `ASSEMBLYAI_API_KEY`, else the same in `.env`.
         base_url: `"us"`, `"eu"` or an address; else `ASSEMBLYAI_BASE_URL`, else the US region.
-        concurrency: Jobs at the service at once (a free account runs 5, a paid one 200 or more; what is above the
-            account's limit waits in the service's queue), or a `Limit` that decides.
+        concurrency: Jobs at the service at once. None finds the account's limit, follows it and shares it with other
+            clients (`policies.adaptive`); that takes a few jobs too many now and then, for which the service may send
+            the account's owner an e-mail. A number (a free account runs 5, a paid one 200 or more) is kept to, and
+            lowered while the service queues jobs; a `Limit` decides by its own rule.
         polling: Delays between looks at a job, seconds.
         uploads: Uploads at once; they do not count as jobs.
         retry: Which failed request is sent again.
@@ -94,7 +97,7 @@ class AsyncClient:
         api_key: str | None = None,
         base_url: str | None = None,
         *,
-        concurrency: int | Limit = FREE_ACCOUNT_LIMIT,
+        concurrency: int | Limit | None = None,
         polling: Backoff = POLLING,
         uploads: int = UPLOADS,
         retry: RetryPolicy | None = None,
@@ -412,7 +415,9 @@ def _config(config: Config) -> TranscriptionConfig:
         raise ConfigurationError(f"the configuration is not allowed: {problems}") from error
 
 
-def _limit(limit: int | Limit) -> Limit:
+def _limit(limit: int | Limit | None) -> Limit:
+    if limit is None:
+        return AdaptiveLimit()
     if not isinstance(limit, int):
         return limit
     try:

@@ -420,7 +420,7 @@ class Transport:
 
 
 def _counted(made: Callable[[], None]) -> type[aiohttp.ClientRequest]:
-    """aiohttp's class of requests, which tells of each that is made. Tracing would cost 30 µs a request."""
+    """Aiohttp's class of requests, which tells of each that is made. Tracing would cost 30 µs a request."""
 
     class Counted(aiohttp.ClientRequest):
         def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -28,7 +28,6 @@ from asyncscribe.cli.options import (
 )
 from asyncscribe.cli.rendering import Display, Ndjson, choose, printable, reason, write_json
 from asyncscribe.errors import AccountError
-from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT
 
 
 def batch(
@@ -51,7 +50,7 @@ def batch(
     multichannel: Multichannel = False,
     config: ConfigFile = None,
     options: Options = None,
-    concurrency: Concurrency = FREE_ACCOUNT_LIMIT,
+    concurrency: Concurrency = None,
     local: Local = False,
     base_url: BaseUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event to stdout, a JSON object a line.")] = False,

@@ -10,6 +10,7 @@ from asyncscribe.cli.exits import UserError
 from asyncscribe.client import POLLING, AsyncClient
 from asyncscribe.events import EventHandler
 from asyncscribe.policies.backoff import Backoff
+from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT
 
 #: The embedded server answers at once and has no request limit worth saving.
 LOCAL_POLLING = Backoff(initial=0.2, factor=1.3, maximum=1.0, jitter=0.1)
@@ -17,14 +18,14 @@ LOCAL_POLLING = Backoff(initial=0.2, factor=1.3, maximum=1.0, jitter=0.1)
 
 @asynccontextmanager
 async def connect(
-    *, local: bool = False, base_url: str | None, concurrency: int = 1, on_event: EventHandler | None = None
+    *, local: bool = False, base_url: str | None, concurrency: int | None = None, on_event: EventHandler | None = None
 ) -> AsyncIterator[AsyncClient]:
     """Open a client.
 
     Args:
         local: Start the embedded server for it.
         base_url: Where the API is; not with `local`.
-        concurrency: Jobs at once.
+        concurrency: Jobs at once; None finds the account's limit.
         on_event: Told of every event.
 
     Raises:
@@ -39,7 +40,7 @@ async def connect(
         if local:
             if base_url is not None:
                 raise UserError("--local and --base-url contradict one another")
-            server = await stack.enter_async_context(_server(concurrency))
+            server = await stack.enter_async_context(_server(concurrency or FREE_ACCOUNT_LIMIT))
             key, base_url, polling = server.api_key, server.base_url, LOCAL_POLLING
         yield await stack.enter_async_context(
             AsyncClient(key, base_url, concurrency=concurrency, polling=polling, on_event=on_event, trust_env=trust_env)

@@ -32,7 +32,7 @@ CONCURRENCY = typer.Option(
     "-c",
     min=1,
     metavar="N",
-    help="Jobs at the service at once; a free account runs 5.",
+    help="Jobs at the service at once; a free account runs 5. [default: finds the account's limit]",
 )
 
 CONFIG = typer.Option("--config", metavar="FILE", help="Fields of the request from a JSON or TOML file.")
@@ -53,7 +53,7 @@ Redact = Annotated[list[str] | None, REDACT]
 Multichannel = Annotated[bool, MULTICHANNEL]
 Local = Annotated[bool, LOCAL]
 BaseUrl = Annotated[str | None, BASE_URL]
-Concurrency = Annotated[int, CONCURRENCY]
+Concurrency = Annotated[int | None, CONCURRENCY]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")]
 TranscriptArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the transcript.")]
 

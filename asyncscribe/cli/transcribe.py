@@ -33,7 +33,6 @@ from asyncscribe.cli.rendering import printable
 from asyncscribe.errors import AccountError
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
-from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT
 from asyncscribe.sources import Source, name_of
 
 
@@ -63,7 +62,7 @@ def transcribe(
     options: Options = None,
     local: Local = False,
     base_url: BaseUrl = None,
-    concurrency: Concurrency = FREE_ACCOUNT_LIMIT,
+    concurrency: Concurrency = None,
 ) -> None:
     """Transcribe recordings and print the transcripts to stdout, in the order of the arguments.
 
@@ -82,7 +81,7 @@ async def _transcribe(
     config: TranscriptionConfig,
     local: bool,
     base_url: str | None,
-    concurrency: int,
+    concurrency: int | None,
 ) -> Exit:
     if len(sources) > 1 and form in {PrintedFormat.SRT, PrintedFormat.VTT}:
         raise UserError(

@@ -8,15 +8,20 @@ account too. Unlike a lost packet a queued job is not lost work, so the limit er
 
 **Two views.** With the list pages, a client sees the jobs of all clients. While anything is queued every slot is taken,
 so the number of jobs that run is the account's limit E, exactly. If nobody else has jobs there, the client is alone and
-sits on E + max(1, 1%). If others have some, the excess of all is known: `running + queued - E`. Without the list a
-client knows its own running jobs only. The queue being in order, all shares of it are alike, and what runs is again what
-fits, but E itself stays unknown.
+sits on E + max(1, 1%). If others have some, the excess of all is known: `running + queued - E`. A list shows one
+project of an account, so what it says is a hint: E is only ever the size of a step, or where growth starts from.
+Without the list a client knows its own jobs only. The queue being in order, all have the same share of theirs in it,
+and what runs is again what fits, but E itself stays unknown.
 
-**Cuts.** The classic cut takes a fixed tenth at a sign of congestion and then has to ignore the signs that stem from the
-same excess. Here the excess is known, so a look with a queue sets the limit to the client's part of what fits: own jobs
+**Cuts.** The classic cut takes a fixed tenth at a sign of congestion, and must then ignore further signs of the same
+excess. Here the excess is known, so a look with a queue sets the limit to the client's part of what fits: own jobs
 times `running / (running + queued)`, and a little less. As that depends on what is in flight and not on the limit,
 repeating it changes nothing: no timer is needed, and after a fall from 200 to 40 slots the limit follows the running
-jobs down as they end. In every cut each gives in proportion to what it has.
+jobs down as they end. In every cut each client gives in proportion to what it has.
+
+**Ends noticed late.** What is in flight for a client includes jobs that ended and weren't noticed, or were not accepted
+yet. When the first sign of a queue comes after growth, all slots are taken and the limit is what is in flight, so what
+is neither running nor queued nor fresh is of that kind. Alone, the client sits that much higher, or slots would idle.
 
 **Growth.** After the last sign of a queue, with t the time during which jobs waited for a slot here, the limit grows by
 
@@ -26,7 +31,7 @@ the cubic of RFC 9438, without its concave part, as a cut ends at the plateau al
 stays empty most of the time; then ever faster, so that a limit raised fivefold is found in two mean durations. This is
 also how the estimate fades: nothing holds the limit at E when E is not seen again. Growth in units of E, not of one's
 own limit, gives equal amounts to unequal clients, while cuts take in proportion, so shares converge (Chiu and Jain,
-1989). The linear part `a` works towards that only, shrinks with the share f that the client has already, as (1 - f)^3,
+1989). The linear part `a` works towards that only, shrinks with the share f that the client has already, as (1 - f)^4,
 and is 0 alone. Without the list, the unit is the geometric mean of the own limit and the slots of a paid account: less
 than proportional, which is enough to converge, and small on small accounts.
 
@@ -35,12 +40,12 @@ substitute: at ten ends a second a look never finds all slots taken, and growth 
 
 **Neighbours that never adapt.** A script that keeps 600 jobs in flight makes every adapting client give way until it
 has a slot or two. When the queue of the others is longer than E for a while, the limit doesn't fall below E/4: one such
-client keeps 15 of 200 slots beside that script, four keep 50. Nine adapting clients on that floor would make such a
+client keeps 14 of 200 slots beside that script, four keep 46. Nine adapting clients on that floor would make such a
 queue themselves, so it lapses from time to time, and with it the queue, if it was theirs.
 
 **What the figures are worth.** The constants come from `benchmarks/simulator.py`: a look each half second, lognormal
-jobs of 20 s. Times follow the cube root of the measured mean duration, since half of what they have to cover (looks,
-answers) doesn't depend on it; a mean that is wrong by a factor of four changes them by 1.6.
+jobs of 20 s. Times follow the cube root of the measured mean duration: how fast a queue drains depends on it, how soon
+it is seen does not, and a mean that is wrong by a factor of four changes them by 1.6 only.
 """
 
 from __future__ import annotations
@@ -53,11 +58,12 @@ from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT, Look, Others
 #: Jobs in flight before anything was seen: what every account in good standing runs. A smaller account queues four.
 INITIAL = FREE_ACCOUNT_LIMIT
 
-#: Seconds in which slow start doubles the limit. 200 slots are found in 11 s; in the simulator a doubling within 1 s
-#: would put 150 jobs too many into the queue, this one 80.
+#: Factor by which a look raises the limit in slow start, once half of it was seen at the service. 200 slots are found
+#: in a dozen looks, 6 s at the usual pace, with about 100 jobs too many for a moment. By looks and not by seconds, as
+#: nothing is known of the duration of jobs so early, and looks come as often as the caller thinks it worth.
 SLOW_START = 1.41
 
-#: Largest factor by which a look raises the limit, whatever the reason. Bounds what looks that come late can do.
+#: Largest factor by which a look raises the limit later. Bounds what looks that come late can do.
 LARGEST_RAISE = 1.25
 
 #: Smallest factor by which a look lowers the limit. Running jobs end more slowly than 0.9 per half second, so a fall of
@@ -68,32 +74,33 @@ LARGEST_CUT = 0.9
 #: late on the mean, which idles 1.25% of the slots; 1% more in flight leaves 0.5%, with a queue of half a job.
 SURPLUS = 0.01
 
-#: What a cut among several clients leaves of the part that fits. In the simulator 4 clients keep 99.3% of the slots
-#: busy; 1 would make the queue longer and the shares less equal, 0.96 would leave 2 clients with 98%.
+#: What a cut among several clients leaves of the part that fits. In the simulator 4 clients keep 99.4% of the slots
+#: busy with it; with 1, shares of 2 clients are less equal (Jain's index 0.97 instead of 0.98), with 0.98 more idles.
 KEPT = 0.99
 
 #: The same without the list. More is given up, as that is what equal shares are made of: 0.98 leaves Jain's index of
-#: 4 clients at 0.97 to 0.98, 0.955 gives 0.99 and costs one client 1% of its slots.
-KEPT_UNSEEN = 0.945
+#: 4 clients at 0.976, this gives 0.989 and costs a client that is alone 0.8% of its slots.
+KEPT_UNSEEN = 0.95
 
-#: Linear growth, in account limits per second, of a client with a small share (`a` above). In the simulator 0.005 gives
-#: a queue of 4 and 0.01 one of 5 jobs for 4 clients on 200 slots.
-LINEAR = 0.007
+#: Linear growth, in account limits per second, of a client with a small share (`a` above). In the simulator 4 clients
+#: on 200 slots have a mean queue of 4.1 jobs with 0.005 and of 4.9 with 0.01; less makes shares less equal.
+LINEAR = 0.008
 
-#: The power of (1 - share) in it. 0 needs a longer queue for shares as equal; 4 is no better than 3.
-RESTRAINT = 3
+#: The power of (1 - share) in it. With 0 the queue of 4 clients is 6.8 jobs long, for shares that are no more equal.
+RESTRAINT = 4
 
-#: Linear growth without the list, per second, in the unit that then holds.
+#: Linear growth without the list, per second, in the unit that then holds. 0.01 leaves a client that is alone with
+#: 98.2% of its slots busy, 0.02 makes the queue of 4 clients a job longer.
 LINEAR_UNSEEN = 0.015
 
 #: Slots of a paid account (https://www.assemblyai.com/docs, rate limits). Without the list, the other half of the unit.
 PAID_ACCOUNT_LIMIT = 200
 
 #: Cubic growth, in account limits: what is added when t = T (`g` above). RFC 9438 has 0.4 packets at t = 1 s, which
-#: knows no size of the network; 5% after half a mean duration is what the simulator likes.
+#: knows no size of the network. In the simulator 0.03 finds a raised limit late, 0.1 makes the queue a tenth longer.
 CUBIC = 0.05
 
-#: T as a share of the pace. 0.35 puts 50% more into the queue, 0.7 makes shares less equal.
+#: T as a share of the pace. 0.4 makes the queue a quarter longer, 0.8 finds a raised limit later.
 CUBIC_SCALE = 0.6
 
 #: Seconds: the mean duration for which the constants were found, and which is assumed until one was measured.
@@ -105,11 +112,22 @@ DURATIONS = (0.5, 86_400.0)
 #: The part of the account's limit that is kept beside a neighbour that doesn't adapt.
 FLOOR = 0.25
 
-#: Paces during which that part is kept before it is given up for one pace.
+#: Paces after which that part is given up for two. In the simulator, 12 and 16 clients that a neighbour had driven to
+#: the floor return to a queue of 14 and 18 jobs, and the lapses cost one client 1 slot of 15 beside the neighbour.
 FLOOR_LASTS = 10.0
-FLOOR_LAPSE = 1.0
-NOISE = 1.5
-UNNOTICED_FADES = 0.8
+
+#: Jobs submitted at the last look, in turnovers of a look: they are in flight, but can't count as queued yet. 1 is the
+#: mean; with 1.5 chance is seldom taken for jobs that ended unnoticed.
+FRESH_TURNOVERS = 1.5
+
+#: Jobs added to that for small accounts.
+FRESH_SPARE = 2.0
+
+#: What is left of the estimate of unnoticed ends at each further look with a queue, in case it made that queue.
+UNNOTICED_FADES = 0.9
+
+#: Largest share of the running jobs by which unnoticed ends raise the limit: an end noticed 5 s late when jobs take 20.
+LARGEST_UNNOTICED = 0.25
 
 #: Above what any contract allows; keeps a client that never sees a queue from counting towards infinity.
 LARGEST = 100_000
@@ -140,7 +158,9 @@ class AdaptiveLimit:
         self._quiet = 0.0
         #: Seconds since the others' queue became longer than the account's limit.
         self._flooded = 0.0
+        #: Jobs that ended unnoticed or have not arrived yet, as a share of those that run.
         self._unnoticed = 0.0
+        #: By how much the last look with growth raised the limit.
         self._raised = 0.0
 
     def __repr__(self) -> str:
@@ -188,24 +208,25 @@ class AdaptiveLimit:
             self._flooded = 0.0
             return 1.0
         self._flooded += elapsed
-        if self._flooded > (FLOOR_LASTS + FLOOR_LAPSE) * pace:
+        if self._flooded > (FLOOR_LASTS + 1) * pace:
             self._flooded = 0.0
-        return max(1.0, FLOOR * self._account) if pace < self._flooded < FLOOR_LASTS * pace else 1.0
+        kept = pace < self._flooded <= FLOOR_LASTS * pace
+        return max(1.0, FLOOR * self._account) if kept else 1.0
 
     def _learn_unnoticed(self, look: Look, elapsed: float) -> None:
-        if not self._quiet or look.duration is None:
+        if not self._quiet:
+            # Only at the first sign does the limit say what is in flight: later it is lower than that.
             self._unnoticed *= UNNOTICED_FADES
             return
-        turnover = look.processing * elapsed / min(max(look.duration, 1.0), 1e5)
-        hidden = self._limit - look.processing - look.queued - self._raised - NOISE * turnover - 2
-        self._unnoticed = min(max(0.0, hidden / max(1, look.processing)), 0.25)
+        turnover = look.processing * elapsed / _within(look.duration or USUAL_DURATION)
+        fresh = self._raised + FRESH_TURNOVERS * turnover + FRESH_SPARE
+        hidden = self._limit - look.processing - look.queued - fresh
+        self._unnoticed = min(max(0.0, hidden / max(1, look.processing)), LARGEST_UNNOTICED)
 
     def _give_way(self, look: Look, floor: float) -> None:
         self._quiet = 0.0
         alone = _alone(look)
-        fits = _fitting(look)
-        if alone:
-            fits += self._unnoticed * look.processing
+        fits = _fitting(look) + (self._unnoticed * look.processing if alone else 0.0)
         fits = max(fits, floor, LARGEST_CUT * self._limit)
         if fits <= self._limit:
             self._limit = fits
@@ -215,7 +236,8 @@ class AdaptiveLimit:
 
     def _grow(self, look: Look, elapsed: float, pace: float) -> None:
         if self._basis is Basis.SLOW_START and not (look.others and look.others.queued):
-            self._limit = min(self._limit * SLOW_START, float(LARGEST))
+            if 2 * (look.processing + look.queued) >= int(self._limit):
+                self._limit = min(SLOW_START * self._limit, float(LARGEST))
             return
         self._quiet += elapsed
         scale = CUBIC_SCALE * pace
@@ -233,18 +255,20 @@ class AdaptiveLimit:
 
     def _raise_to(self, goal: float) -> None:
         before = self._limit
-        self._set(goal)
+        self._limit = min(goal, LARGEST_RAISE * before, float(LARGEST))
         self._raised = self._limit - before
-    def _set(self, goal: float) -> None:
-        self._limit = min(goal, LARGEST_RAISE * self._limit, float(LARGEST))
+
+
+def _within(duration: float) -> float:
+    shortest, longest = DURATIONS
+    return min(max(duration, shortest), longest)
 
 
 def _pace(duration: float | None) -> float:
     """The time scale of the policy, seconds: the mean duration, drawn towards the usual one."""
     if duration is None:
         return USUAL_DURATION
-    shortest, longest = DURATIONS
-    return USUAL_DURATION * math.cbrt(min(max(duration, shortest), longest) / USUAL_DURATION)
+    return USUAL_DURATION * math.cbrt(_within(duration) / USUAL_DURATION)
 
 
 def _alone(look: Look) -> bool:
