@@ -1,34 +1,71 @@
-"""Run the measurements and print them as a table: `python -m benchmarks [--quick]`."""
+"""Run the measurements and print them as tables: `python -m benchmarks [--quick] [--only NAME ...]`."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import platform
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-from benchmarks import parsing, upload
+from benchmarks import engine, parsing, plots, simulator, upload
 
 RESULTS = Path(__file__).parent / "results"
 
+SCENARIOS: dict[str, Callable[[bool], Any]] = {
+    "throughput": lambda quick: engine.throughput(quick=quick),
+    "concurrency": lambda quick: engine.concurrency(quick=quick),
+    "many": lambda quick: engine.many(quick=quick),
+    "rate_limit": lambda quick: engine.rate_limit(quick=quick),
+    "faults": lambda quick: engine.faults(quick=quick),
+    "steps": lambda quick: engine.steps(quick=quick),
+    "shares": lambda quick: engine.shares(quick=quick),
+    "limits": lambda quick: simulator.run(quick=quick),
+    "upload": lambda quick: [upload.run(gibibytes=0.1 if quick else 2.0, rounds=1 if quick else 5)],
+    "parsing": lambda quick: [parsing.run(rounds=1 if quick else 3)],
+}
+
 
 def main() -> None:
-    """Measure, print, and write `benchmarks/results/latest.json`."""
+    """Measure, print, and write `benchmarks/results/latest.json`, `tables.md` and the plots in `docs/images`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="smaller sizes and fewer rounds")
-    quick = parser.parse_args().quick
-    results = [
-        upload.run(gibibytes=0.25 if quick else 2.0, rounds=3 if quick else 5),
-        parsing.run(rounds=1 if quick else 3),
-    ]
-    for result in results:
-        print(f"\n{result['scenario']}")
-        for name, value in result.items():
-            if name != "scenario":
-                print(f"  {name.replace('_', ' '):40} {value}")
+    parser.add_argument("--quick", action="store_true", help="smaller worlds and fewer rounds, under two minutes")
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), metavar="NAME")
+    arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    machine = f"{platform.machine()}, Python {platform.python_version()}"
-    (RESULTS / "latest.json").write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n")
+    latest = RESULTS / "latest.json"
+    kept = json.loads(latest.read_text())["results"] if latest.exists() and not arguments.quick else {}
+    results = {name: value for name, value in kept.items() if name in SCENARIOS} if isinstance(kept, dict) else {}
+    for name in arguments.only:
+        begun = time.monotonic()
+        results[name] = SCENARIOS[name](arguments.quick)
+        print(f"\n## {name} ({time.monotonic() - begun:.0f} s)\n\n{table(results[name])}", flush=True)
+    if arguments.quick:
+        return
+    machine = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+    latest.write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
+    tables = "\n\n".join(f"## {name}\n\n{table(result)}" for name, result in results.items())
+    (RESULTS / "tables.md").write_text(f"# Measured on {machine}\n\n{tables}\n")
+    for path in plots.draw(results):
+        print(path)
+
+
+def table(result: Any) -> str:
+    """Rows as a Markdown table; of anything else the single values."""
+    if isinstance(result, dict) and isinstance(result.get("rows"), list):
+        result = result["rows"]
+    if isinstance(result, dict):
+        return "\n".join(f"- {name}: {value}" for name, value in result.items() if isinstance(value, int | float | str))
+    names = list(dict.fromkeys(name for row in result for name in row))
+    lines = [[name.replace("_", " ") for name in names], ["---"] * len(names)]
+    lines += [["" if row.get(name) is None else str(row[name]) for name in names] for row in result]
+    return "\n".join(map(_line, lines))
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,155 @@
+"""Many jobs at once: what each peer makes of the same world, by the server's own truth."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.peers import PEERS, Peer, Report, Task
+from benchmarks.world import Truth, World, running
+
+OURS = "asyncscribe"
+#: A peer that takes so many times the ideal, and this many seconds more, is given up.
+GIVEN_UP = (6.0, 60.0)
+
+
+def measure(world: World, peer: str) -> dict[str, Any]:
+    """Let one peer work through a world and return its figures."""
+    with running(world) as server:
+        server.begin()
+        task = Task(server.base_url, world.urls(), world.limit, world.rate_limit)
+        factor, more = GIVEN_UP
+        try:
+            report = Peer(peer, task).report(factor * world.ideal() + more)
+        except (TimeoutError, EOFError) as error:
+            return {"peer": peer, "problem": str(error) or "it broke down"}
+        return {"peer": peer, **figures(world, report, server.truth())}
+
+
+def figures(world: World, report: Report, truth: Truth) -> dict[str, Any]:
+    """What a run cost and what came of it."""
+    completed = [job for job in truth.jobs if job.status == "completed"]
+    paid = Counter(job.url for job in completed)
+    durations = dict(zip(world.urls(), world.durations(), strict=True))
+    ended = {job.url: job.ended for job in completed if job.ended is not None}
+    lags = [(seen - ended[url]) / durations[url] for url, seen in report.seen.items() if url in ended]
+    requests = sum(truth.requests.values())
+    return {
+        "makespan_over_ideal": round((report.ended - report.began) / world.ideal(), 3),
+        "requests_per_job": round(requests / world.jobs, 2),
+        "cpu_ms_per_job": round(1000 * report.cpu / world.jobs, 2),
+        "peak_mib": round(report.peak / 2**20, 1),
+        "median_lag_percent": round(100 * statistics.median(lags), 1) if lags else None,
+        "lost": world.jobs - len(report.seen),
+        "paid_twice": sum(count > 1 for count in paid.values()),
+        "answers_429_percent": round(100 * truth.rate_limited / max(1, requests), 2),
+        "problem": report.problem,
+    }
+
+
+def compare(world: World, peers: Sequence[str] = tuple(PEERS)) -> list[dict[str, Any]]:
+    """All peers in one world, one after the other."""
+    return [measure(world, peer) for peer in peers]
+
+
+def throughput(*, quick: bool) -> list[dict[str, Any]]:
+    """2,000 jobs of 2 s on 200 slots."""
+    return compare(World(jobs=600 if quick else 2000, mean=2, limit=60 if quick else 200))
+
+
+def concurrency(*, quick: bool) -> list[dict[str, Any]]:
+    """The way our makespan depends on the account's limit, which nobody tells."""
+    limits = (5, 50) if quick else (5, 20, 50, 100, 200)
+    return [
+        {"limit": limit, **measure(World(jobs=10 * limit, mean=1 if quick else 2, limit=limit), OURS)}
+        for limit in limits
+    ]
+
+
+def many(*, quick: bool) -> list[dict[str, Any]]:
+    """CPU and memory against the number of jobs."""
+    counts = (1000, 4000) if quick else (2000, 20_000, 100_000)
+    return [{"jobs": jobs, **measure(World(jobs=jobs, mean=0.5, limit=200), OURS)} for jobs in counts]
+
+
+def rate_limit(*, quick: bool) -> list[dict[str, Any]]:
+    """Fewer HTTP requests allowed than plain polling takes."""
+    world = World(jobs=600, mean=6, limit=200, rate_limit=(3000, 20))
+    return compare(replace(world, jobs=200, mean=3, rate_limit=(1000, 7)) if quick else world)
+
+
+def faults(*, quick: bool) -> list[dict[str, Any]]:
+    """A bad network and a bad service: jobs lost and jobs paid twice, over several seeds."""
+    base = World(jobs=100 if quick else 500, mean=1, limit=50, fault_rate=0.01)
+    worlds = {
+        "no faults": replace(base, fault_rate=0),
+        "1% faults": base,
+        "2% faults": replace(base, fault_rate=0.02),
+        "and 4% late": replace(base, late=0.04),
+        "and a list that lags 1 s": replace(base, late=0.04, list_lag=1.0),
+    }
+    results = []
+    for name, world in worlds.items():
+        for peer in PEERS if name != "2% faults" or not quick else (OURS,):
+            seeds = range(1 if quick or peer != OURS else 20)
+            runs = [measure(replace(world, seed=seed), peer) for seed in seeds]
+            done = [run for run in runs if "lost" in run]
+            results.append(
+                {
+                    "world": name,
+                    "peer": peer,
+                    "runs": len(runs),
+                    "jobs": world.jobs * len(runs),
+                    "lost": sum(run["lost"] for run in done) + world.jobs * (len(runs) - len(done)),
+                    "paid_twice": sum(run["paid_twice"] for run in done),
+                    "problem": next((run["problem"] for run in runs if run["problem"]), None),
+                }
+            )
+    return results
+
+
+def steps(*, quick: bool) -> dict[str, Any]:
+    """The account's limit falls to a fifth and rises again: what is in flight, and our limit, over time."""
+    length = 8.0 if quick else 20.0
+    world = World(jobs=int(45 * length), mean=2, limit=50, steps=((length, 10), (2 * length, 50)))
+    with running(world) as server:
+        server.begin()
+        report = Peer(OURS, Task(server.base_url, world.urls(), world.limit)).report(600)
+        truth = server.truth()
+    moments = [report.began + n / 5 for n in range(int(5 * (report.ended - report.began)))]
+    return {
+        "steps": world.steps,
+        "limit": world.limit,
+        "seconds": [round(moment - report.began, 2) for moment in moments],
+        "running": [_running(truth, moment) for moment in moments],
+        "in_flight": [
+            sum(job.taken <= moment < (job.ended or float("inf")) for job in truth.jobs) for moment in moments
+        ],
+        "our_limit": [(round(moment - report.began, 2), limit) for moment, limit in report.limits],
+    }
+
+
+def shares(*, quick: bool) -> dict[str, Any]:
+    """Four of our processes on one account."""
+    names = [f"process{number}" for number in range(1, 5)]
+    world = World(jobs=60 if quick else 300, mean=2, limit=40)
+    with running(world) as server:
+        peers = [Peer(OURS, Task(server.base_url, world.urls(name), world.limit)) for name in names]
+        reports = [peer.report(600) for peer in peers]
+        truth = server.truth()
+    began, ended = max(report.began for report in reports), min(report.ended for report in reports)
+    moments = [began + n / 5 for n in range(int(5 * (ended - began)))]
+    series = {name: [_running(truth, moment, f"http://{name}.") for moment in moments] for name in names}
+    means = [statistics.mean(counts[len(counts) // 4 :]) for counts in series.values()]
+    jain = sum(means) ** 2 / (len(means) * sum(mean**2 for mean in means))
+    return {"seconds": [round(m - began, 2) for m in moments], "running": series, "jain": round(jain, 3)}
+
+
+def _running(truth: Truth, moment: float, prefix: str = "") -> int:
+    return sum(
+        job.started is not None and job.started <= moment < (job.ended or float("inf")) and job.url.startswith(prefix)
+        for job in truth.jobs
+    )
