@@ -31,7 +31,7 @@ the cubic of RFC 9438, without its concave part, as a cut ends at the plateau al
 stays empty most of the time; then ever faster, so that a limit raised fivefold is found in two mean durations. This is
 also how the estimate fades: nothing holds the limit at E when E is not seen again. Growth in units of E, not of one's
 own limit, gives equal amounts to unequal clients, while cuts take in proportion, so shares converge (Chiu and Jain,
-1989). The linear part `a` works towards that only, shrinks with the share f that the client has already, as (1 - f)^3,
+1989). The linear part `a` works towards that only, shrinks with the share f that the client has already, as (1 - f)^4,
 and is 0 alone. Without the list, the unit is the geometric mean of the own limit and the slots of a paid account: less
 than proportional, which is enough to converge, and small on small accounts.
 
@@ -40,12 +40,12 @@ substitute: at ten ends a second a look never finds all slots taken, and growth 
 
 **Neighbours that never adapt.** A script that keeps 600 jobs in flight makes every adapting client give way until it
 has a slot or two. When the queue of the others is longer than E for a while, the limit doesn't fall below E/4: one such
-client keeps 15 of 200 slots beside that script, four keep 50. Nine adapting clients on that floor would make such a
+client keeps 14 of 200 slots beside that script, four keep 46. Nine adapting clients on that floor would make such a
 queue themselves, so it lapses from time to time, and with it the queue, if it was theirs.
 
 **What the figures are worth.** The constants come from `benchmarks/simulator.py`: a look each half second, lognormal
-jobs of 20 s. Times follow the cube root of the measured mean duration, since half of what they have to cover (looks,
-answers) doesn't depend on it; a mean that is wrong by a factor of four changes them by 1.6.
+jobs of 20 s. Times follow the cube root of the measured mean duration: how fast a queue drains depends on it, how soon
+it is seen does not, and a mean that is wrong by a factor of four changes them by 1.6 only.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT, Look, Others
 #: Jobs in flight before anything was seen: what every account in good standing runs. A smaller account queues four.
 INITIAL = FREE_ACCOUNT_LIMIT
 
-#: Seconds in which slow start doubles the limit. 200 slots are found in 11 s; in the simulator a doubling within 1 s
-#: would put 150 jobs too many into the queue, this one 80.
+#: Seconds in which slow start doubles the limit. In the simulator 200 slots are in use after 17 s, with 50 jobs too many
+#: for a moment; 2 would need 12 s and queue 66, 4 would need 22 s and queue 30.
 DOUBLING = 3.0
 
 #: Largest factor by which a look raises the limit, whatever the reason. Bounds what looks that come late can do.
@@ -73,32 +73,33 @@ LARGEST_CUT = 0.9
 #: late on the mean, which idles 1.25% of the slots; 1% more in flight leaves 0.5%, with a queue of half a job.
 SURPLUS = 0.01
 
-#: What a cut among several clients leaves of the part that fits. In the simulator 4 clients keep 99.3% of the slots
-#: busy; 1 would make the queue longer and the shares less equal, 0.96 would leave 2 clients with 98%.
+#: What a cut among several clients leaves of the part that fits. In the simulator 4 clients keep 99.4% of the slots
+#: busy with it; with 1, shares of 2 clients are less equal (Jain's index 0.97 instead of 0.98), with 0.98 more idles.
 KEPT = 0.99
 
 #: The same without the list. More is given up, as that is what equal shares are made of: 0.98 leaves Jain's index of
-#: 4 clients at 0.97 to 0.98, 0.955 gives 0.99 and costs one client 1% of its slots.
+#: 4 clients at 0.976, this gives 0.989 and costs a client that is alone 0.8% of its slots.
 KEPT_UNSEEN = 0.95
 
-#: Linear growth, in account limits per second, of a client with a small share (`a` above). In the simulator 0.005 gives
-#: a queue of 4 and 0.01 one of 5 jobs for 4 clients on 200 slots.
-LINEAR = 0.007
+#: Linear growth, in account limits per second, of a client with a small share (`a` above). In the simulator 4 clients
+#: on 200 slots have a mean queue of 4.1 jobs with 0.005 and of 4.9 with 0.01; less makes shares less equal.
+LINEAR = 0.008
 
-#: The power of (1 - share) in it. 0 needs a longer queue for shares as equal; 4 is no better than 3.
+#: The power of (1 - share) in it. With 0 the queue of 4 clients is 6.8 jobs long, for shares that are no more equal.
 RESTRAINT = 4
 
-#: Linear growth without the list, per second, in the unit that then holds.
+#: Linear growth without the list, per second, in the unit that then holds. 0.01 leaves a client that is alone with 98.2%
+#: of its slots busy, 0.02 makes the queue of 4 clients a job longer.
 LINEAR_UNSEEN = 0.015
 
 #: Slots of a paid account (https://www.assemblyai.com/docs, rate limits). Without the list, the other half of the unit.
 PAID_ACCOUNT_LIMIT = 200
 
 #: Cubic growth, in account limits: what is added when t = T (`g` above). RFC 9438 has 0.4 packets at t = 1 s, which
-#: knows no size of the network; 5% after half a mean duration is what the simulator likes.
+#: knows no size of the network. In the simulator 0.03 finds a raised limit late, 0.1 makes the queue a tenth longer.
 CUBIC = 0.05
 
-#: T as a share of the pace. 0.35 puts 50% more into the queue, 0.7 makes shares less equal.
+#: T as a share of the pace. 0.4 makes the queue a quarter longer, 0.8 finds a raised limit later.
 CUBIC_SCALE = 0.6
 
 #: Seconds: the mean duration for which the constants were found, and which is assumed until one was measured.
