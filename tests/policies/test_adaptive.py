@@ -64,9 +64,9 @@ def test_the_same_looks_give_the_same_limits(seen):
 
 def test_without_a_queue_it_doubles_every_three_seconds():
     policy = AdaptiveLimit()
-    found = [policy.update(Look(float(second), 5, 0, wanted=1)) for second in range(10)]
+    found = [policy.update(Look(step / 2, 5, 0, wanted=1)) for step in range(19)]
     assert found[0] == policy.initial == 5
-    assert found[9] == pytest.approx(40, abs=1)
+    assert found[18] == pytest.approx(40, abs=1)
     assert policy.basis is Basis.SLOW_START
 
 
