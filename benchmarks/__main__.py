@@ -54,8 +54,8 @@ def main() -> None:
 
 def table(result: Any) -> str:
     """Rows as a Markdown table; of anything else the single values."""
-    if isinstance(result, dict) and isinstance(result.get("rows"), list):
-        result = result["rows"]
+    if isinstance(result, dict) and isinstance(result.get("cases"), list):
+        result = result["cases"]
     if isinstance(result, dict):
         return "\n".join(f"- {name}: {value}" for name, value in result.items() if isinstance(value, int | float | str))
     names = list(dict.fromkeys(name for row in result for name in row))

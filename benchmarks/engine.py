@@ -63,10 +63,8 @@ def throughput(*, quick: bool) -> list[dict[str, Any]]:
 def concurrency(*, quick: bool) -> list[dict[str, Any]]:
     """The way our makespan depends on the account's limit, which nobody tells."""
     limits = (5, 50) if quick else (5, 20, 50, 100, 200)
-    return [
-        {"limit": limit, **measure(World(jobs=10 * limit, mean=1 if quick else 2, limit=limit), OURS)}
-        for limit in limits
-    ]
+    mean = 1 if quick else 2
+    return [{"limit": limit, **measure(World(jobs=10 * limit, mean=mean, limit=limit), OURS)} for limit in limits]
 
 
 def many(*, quick: bool) -> list[dict[str, Any]]:

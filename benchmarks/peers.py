@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, cast
 
 POLL_SECONDS = 0.3
 KEY = "benchmark"
@@ -57,7 +58,7 @@ class Report:
 
 
 def asyncscribe(task: Task) -> Callable[[Report], None]:
-    """This library, told neither limit nor anything else that its defaults don't know, but for the pace of the world."""
+    """This library, told nothing but the pace of the world."""
     from asyncscribe import AsyncClient, Backoff, HttpBudget, ResubmissionPolicy, SubmissionPolicy
     from asyncscribe.events import Event, LimitChanged
 
@@ -152,11 +153,11 @@ def sdk_async(task: Task) -> Callable[[Report], None]:
     async def run(report: Report) -> None:
         async with aai.AsyncTranscriber() as transcriber:
             try:
-                group = await transcriber.transcribe_group(task.urls)
+                group = await transcriber.transcribe_group(list(task.urls))
             except Exception as error:  # noqa: BLE001 - that the group raises is what is shown
                 report.problem = repr(error)[:200]
                 return
-            for transcript in group:
+            for transcript in cast("list[Any]", group):
                 if transcript.status == aai.TranscriptStatus.completed:
                     # It tells of all at once, in the end.
                     report.seen[str(transcript.audio_url)] = time.monotonic()

@@ -38,7 +38,7 @@ def _save(name: str, figure: Any) -> Path:
 
 def _peers(rows: list[dict[str, Any]]) -> Any:
     figure, axes = pyplot.subplots(1, len(BARS), figsize=(15, 2.6), sharey=True)
-    rows = rows[::-1]
+    rows = list(reversed(rows))
     for axis, (key, title) in zip(axes, BARS.items(), strict=True):
         values = [row.get(key) or 0 for row in rows]
         bars = axis.barh([row["peer"] for row in rows], values, color=["#999999"] * (len(rows) - 1) + ["#1f77b4"])

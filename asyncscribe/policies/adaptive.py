@@ -66,8 +66,8 @@ SLOW_START = 1.41
 #: Largest factor by which a look raises the limit later. Bounds what looks that come late can do.
 LARGEST_RAISE = 1.25
 
-#: Smallest factor by which a look lowers the limit. Running jobs end more slowly than 0.9 per half second, so a fall of
-#: the account's limit is followed in time, while a moment in which the service runs nothing costs a tenth only.
+#: Smallest factor by which a look lowers the limit. Two looks a second follow any fall of the account's limit, as jobs
+#: end more slowly than that, while a moment in which the service runs nothing costs a tenth.
 LARGEST_CUT = 0.9
 
 #: What is held above the account's limit when alone: a share of it, and at least one job. Ends are noticed half a look
@@ -89,8 +89,8 @@ LINEAR = 0.008
 #: The power of (1 - share) in it. With 0 the queue of 4 clients is 6.8 jobs long, for shares that are no more equal.
 RESTRAINT = 4
 
-#: Linear growth without the list, per second, in the unit that then holds. 0.01 leaves a client that is alone with
-#: 98.2% of its slots busy, 0.02 makes the queue of 4 clients a job longer.
+#: Linear growth without the list, per second, in the unit that then holds. With 0.01 a client that is alone keeps 98.2%
+#: of its slots busy, with this 98.7%; 0.02 makes the queue of 4 clients a job longer.
 LINEAR_UNSEEN = 0.015
 
 #: Slots of a paid account (https://www.assemblyai.com/docs, rate limits). Without the list, the other half of the unit.
@@ -232,7 +232,10 @@ class AdaptiveLimit:
             self._limit = fits
         elif alone and look.wanted:
             self._raise_to(fits)
-        self._basis = Basis.ALONE if alone else Basis.FLOOR if self._limit == floor > 1 else Basis.CUT
+        if alone:
+            self._basis = Basis.ALONE
+        else:
+            self._basis = Basis.CUT if self._limit > floor or floor == 1 else Basis.FLOOR
 
     def _grow(self, look: Look, elapsed: float, pace: float) -> None:
         if self._basis is Basis.SLOW_START and not (look.others and look.others.queued):

@@ -112,8 +112,8 @@ async def test_pages_answer_for_all_jobs_and_each_is_fetched_once(nothing_left, 
         outcomes = await all_of(client, [recording(str(n), seconds=20 + n % 7) for n in range(limit)])
         assert all(outcome.ok for outcome in outcomes)
         assert server.requests[ONE] == limit
-        # A fixed poll every 3 s would be 8 requests per job.
-        assert pages < server.requests[LIST] < 30 * pages
+        # A fixed poll every 3 s would be 8 requests per job; with the limit unknown to the end this is half of one.
+        assert pages < server.requests[LIST] < 60 * pages
         assert client.stats.watcher.pages == server.requests[LIST]
 
 
