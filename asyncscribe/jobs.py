@@ -26,10 +26,14 @@ from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus
 from asyncscribe.policies.backoff import Random
 from asyncscribe.policies.resubmission import ResubmissionPolicy
-from asyncscribe.sources import Source
+from asyncscribe.sources import Source, Upload, Url
 from asyncscribe.submission import Submitter
 from asyncscribe.uploads import Uploader
 from asyncscribe.watcher import Watcher
+
+#: Seconds after which an upload that still waits for a slot is made again: the service keeps it for 24 hours at least,
+#: and the job has to be taken up and perhaps be submitted again within them.
+FRESH_UPLOAD = 20 * 3600.0
 
 
 class Job:
@@ -217,30 +221,39 @@ class JobRunner:
             raise
 
     async def _way(self, job: Job, scope: anyio.CancelScope, task_status: TaskStatus[Job]) -> Transcript:
-        job.audio_url = audio_url = await self._audio_url(job)
-        job.move(JobState.WAITING)
-        async with self._limiter.slot(job.number, job.priority):
-            while True:
-                job.move(JobState.SUBMITTING)
-                accepted = await self._submitter.submit(audio_url, job.config, lambda: _no_deadline(scope))
-                job.ids.append(accepted.id)
-                job.saw(accepted.status if accepted.status == TranscriptStatus.QUEUED else TranscriptStatus.PROCESSING)
-                if job.submissions == 1:
-                    task_status.started(job)
-                transcript = await self._watcher.wait(accepted.id, new=True, on_status=job.saw)
-                if transcript.status == TranscriptStatus.COMPLETED:
-                    return job.complete(transcript)
-                again = self._resubmission.decide(transcript.error, job.submissions, self._rng)
-                if again is None:
-                    raise self.failure(transcript, job.submissions)
-                self._emit(
-                    Resubmitting(job.number, job.name, accepted.id, transcript.error or "no reason given", again.delay)
-                )
-                await anyio.sleep(again.delay)
-
-    async def _audio_url(self, job: Job) -> str:
         source = await sources.resolve(job.source)
-        if isinstance(source, sources.Url):
+        while True:
+            job.audio_url = await self._audio_url(job, source)
+            uploaded = anyio.current_time()
+            job.move(JobState.WAITING)
+            async with self._limiter.slot(job.number, job.priority):
+                # A slot is never held during an upload: it is given back, and waited for again.
+                if anyio.current_time() - uploaded < FRESH_UPLOAD or not _renewable(source):
+                    return await self._at_service(job, job.audio_url, scope, task_status)
+
+    async def _at_service(
+        self, job: Job, audio_url: str, scope: anyio.CancelScope, task_status: TaskStatus[Job]
+    ) -> Transcript:
+        while True:
+            job.move(JobState.SUBMITTING)
+            accepted = await self._submitter.submit(audio_url, job.config, lambda: _no_deadline(scope))
+            job.ids.append(accepted.id)
+            job.saw(accepted.status if accepted.status == TranscriptStatus.QUEUED else TranscriptStatus.PROCESSING)
+            if job.submissions == 1:
+                task_status.started(job)
+            transcript = await self._watcher.wait(accepted.id, new=True, on_status=job.saw)
+            if transcript.status == TranscriptStatus.COMPLETED:
+                return job.complete(transcript)
+            again = self._resubmission.decide(transcript.error, job.submissions, self._rng)
+            if again is None:
+                raise self.failure(transcript, job.submissions)
+            self._emit(
+                Resubmitting(job.number, job.name, accepted.id, transcript.error or "no reason given", again.delay)
+            )
+            await anyio.sleep(again.delay)
+
+    async def _audio_url(self, job: Job, source: Url | Upload) -> str:
+        if isinstance(source, Url):
             return source.url
         total = source.size
 
@@ -277,6 +290,10 @@ def closed_meanwhile(job: Job) -> AsyncscribeError:
     if job.ids:
         return WaitInterrupted("the client was closed", job.id)
     return NotOpen()
+
+
+def _renewable(source: Url | Upload) -> bool:
+    return not isinstance(source, Url) and source.repeatable
 
 
 @contextmanager

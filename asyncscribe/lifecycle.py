@@ -39,7 +39,8 @@ _AT_SERVICE = {JobState.QUEUED, JobState.PROCESSING}
 STEPS: dict[JobState, frozenset[JobState]] = {
     JobState.CREATED: frozenset({JobState.UPLOADING, JobState.WAITING, *_END}) - {JobState.COMPLETED},
     JobState.UPLOADING: frozenset({JobState.WAITING, JobState.FAILED, JobState.ABANDONED}),
-    JobState.WAITING: frozenset({JobState.SUBMITTING, JobState.FAILED, JobState.ABANDONED}),
+    # Back to `UPLOADING` when it waited so long that the upload may be gone.
+    JobState.WAITING: frozenset({JobState.SUBMITTING, JobState.UPLOADING, JobState.FAILED, JobState.ABANDONED}),
     JobState.SUBMITTING: frozenset({*_AT_SERVICE, JobState.FAILED, JobState.ABANDONED}),
     # A service that takes a job back from processing to queued is odd, but no reason to lose the job.
     JobState.QUEUED: frozenset({JobState.PROCESSING, JobState.SUBMITTING, *_END}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,14 @@ BARS = {
 def draw(results: dict[str, Any]) -> list[Path]:
     """Draw what was measured; return the files."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    drawers = {"throughput": _peers, "concurrency": _concurrency, "many": _many, "faults": _faults}
-    drawers |= {"steps": _steps, "shares": _shares}
+    drawers: dict[str, Callable[[Any], Any]] = {
+        "throughput": _peers,
+        "concurrency": _concurrency,
+        "many": _many,
+        "faults": _faults,
+        "steps": _steps,
+        "shares": _shares,
+    }
     return [_save(name, drawers[name](results[name])) for name in drawers if name in results]
 
 
@@ -38,7 +45,7 @@ def _save(name: str, figure: Any) -> Path:
 
 def _peers(rows: list[dict[str, Any]]) -> Any:
     figure, axes = pyplot.subplots(1, len(BARS), figsize=(15, 2.6), sharey=True)
-    rows = list(reversed(rows))
+    rows = [*reversed(rows)]
     for axis, (key, title) in zip(axes, BARS.items(), strict=True):
         values = [row.get(key) or 0 for row in rows]
         bars = axis.barh([row["peer"] for row in rows], values, color=["#999999"] * (len(rows) - 1) + ["#1f77b4"])

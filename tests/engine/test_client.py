@@ -5,7 +5,7 @@ import pytest
 
 from asyncscribe import AsyncClient, ConfigurationError, FixedLimit, SourceError, TranscriptionConfig, TranscriptStatus
 from asyncscribe.events import LimitChanged
-from asyncscribe.server import LocalServer
+from asyncscribe.server import LocalServer, faults
 from tests.support import KEY, open_client, recording
 
 
@@ -127,3 +127,14 @@ async def test_two_servers_and_two_clients_do_not_disturb_one_another(nothing_le
     async with LocalServer() as one, LocalServer() as two, open_client(one) as first, open_client(two) as second:
         await asyncio.gather(first.transcribe(recording()), second.transcribe(recording()))
         assert len(one.records) == len(two.records) == 1
+
+
+async def test_what_aiohttp_repeats_by_itself_is_counted(server, client):
+    """On a dead kept connection it sends GET and DELETE once more."""
+    transcript_id = (await client.submit(recording(seconds=0))).id
+    before = client.stats.transport
+    server.faults.script("GET", "/v2/transcript/", faults.Drop())
+    await client.get(transcript_id)
+    after = client.stats.transport
+    assert (after.hidden_repeats, after.retries) == (before.hidden_repeats + 1, before.retries)
+    assert after.connections > before.connections

@@ -1,19 +1,25 @@
 import asyncio
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from asyncscribe import (
+    Backoff,
     FailureCategory,
     JobState,
     NotFound,
+    NotOpen,
     SourceError,
     SubmissionInDoubt,
     SubmissionPolicy,
     TranscriptionFailed,
+    TranscriptStatus,
     WaitInterrupted,
     WaitTimeout,
 )
 from asyncscribe.events import Resubmitting, StateChanged, UploadProgress
+from asyncscribe.jobs import FRESH_UPLOAD
 from asyncscribe.server import faults
 from asyncscribe.server.faults import When
 from tests.support import open_client, recording
@@ -254,3 +260,42 @@ async def test_a_submission_in_doubt_whose_client_is_closed_says_so(server, noth
     await client.aclose()
     with pytest.raises(SubmissionInDoubt, match="may exist"):
         await task
+
+
+async def test_closing_the_client_ends_a_submission_that_waits_for_a_slot(server, nothing_left):
+    async with open_client(server, concurrency=1) as client:
+        await client.submit(recording("first", seconds=100))
+
+        async def submit():
+            with pytest.raises(NotOpen):
+                await client.submit(recording("second"))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(submit)
+            while not client.stats.jobs.waiting:
+                await anyio.lowlevel.checkpoint()
+            with anyio.fail_after(1):
+                await client.aclose()
+    assert len(server.records) == 1
+
+
+@pytest.mark.looptime
+async def test_a_timeout_holds_while_the_service_asks_for_a_pause(server, client):
+    server.faults.script("POST", "/v2/transcript", faults.Answer(429, "{}", {"Retry-After": "60"}))
+    begun = anyio.current_time()
+    with pytest.raises(WaitTimeout) as caught:
+        await client.transcribe(recording(), timeout=5)
+    assert anyio.current_time() - begun < 6
+    assert caught.value.transcript_id is None
+    assert not server.records
+
+
+@pytest.mark.looptime
+async def test_an_upload_that_waited_too_long_for_a_slot_is_made_again(server, nothing_left):
+    slow = Backoff(initial=3600, factor=1, maximum=3600, jitter=0)
+    async with open_client(server, concurrency=1, polling=slow) as client:
+        await client.submit(recording(seconds=FRESH_UPLOAD + 10))
+        transcript = await client.transcribe(b"\0" * 3200)
+        assert transcript.status is TranscriptStatus.COMPLETED
+    assert server.requests["POST /v2/upload"] == 2
+    assert len(server.records) == 2

@@ -3,7 +3,7 @@ import asyncio
 import anyio
 import pytest
 
-from asyncscribe.nursery import Nursery
+from asyncscribe.nursery import Nursery, NurseryClosed
 
 
 async def test_a_started_task_outlives_the_call_and_ends_with_the_nursery(nothing_left):
@@ -97,3 +97,22 @@ async def test_closing_twice_is_closing_once(nothing_left):
     await nursery.__aexit__(None, None, None)
     with pytest.raises(RuntimeError, match="not open"):
         await nursery.start(_works)
+
+
+async def test_closing_reaches_a_task_that_is_being_started_under_the_callers_scope(nothing_left):
+    reached = anyio.Event()
+
+    async def work(*, task_status):
+        reached.set()
+        await anyio.sleep_forever()
+
+    async def start():
+        with pytest.raises(NurseryClosed):
+            await nursery.start(work)
+
+    nursery = await Nursery().__aenter__()
+    async with anyio.create_task_group() as group:
+        group.start_soon(start)
+        await reached.wait()
+        with anyio.fail_after(1):
+            await nursery.__aexit__(None, None, None)
