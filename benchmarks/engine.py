@@ -13,7 +13,7 @@ from benchmarks.world import Truth, World, running
 
 OURS = "asyncscribe"
 #: A peer that takes so many times the ideal, and this many seconds more, is given up.
-GIVEN_UP = (6.0, 60.0)
+GIVEN_UP = (3.0, 30.0)
 
 
 def measure(world: World, peer: str) -> dict[str, Any]:
