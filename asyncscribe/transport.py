@@ -50,8 +50,8 @@ KEEPALIVE = 15.0
 CONNECTIONS = 100
 
 
-#: Bytes handed to the connection at once: what the socket does not take of them is copied. Measured by
-#: `benchmarks/upload.py`: whole chunks take 2 MiB more memory, pieces of 256 KiB a quarter more time.
+#: Bytes handed to the connection at once, however large the chunks of a source are: what the socket does not take of
+#: them is copied. Measured by `benchmarks/upload.py`: pieces of 256 KiB take a quarter more time.
 PIECE_BYTES = 1024 * 1024
 #: Seconds. A rounding error's worth of waiting would let no time pass on a clock of coarser steps.
 SHORTEST_SLEEP = 0.001
