@@ -271,6 +271,17 @@ class AsyncClient:
             raise TypeError("transcribe_many takes an iterable of sources; use transcribe for a single one")
         return self._pipeline.run(sources, _config(config), ordered=ordered, priority=priority)
 
+    def hint(self, transcript_id: str) -> None:
+        """Look at a job now, for something else told that it has ended; without a waiter nothing happens.
+
+        A webhook makes a hint: `client.hint(notification.transcript_id)` in the handler of a `WebhookReceiver` ends a
+        wait without waiting for the next look. A false or missing hint does no harm.
+
+        Args:
+            transcript_id: The job.
+        """
+        self._watcher.hint(TranscriptId(transcript_id))
+
     async def get(self, transcript_id: str) -> Transcript:
         """The transcript in its present state, whatever that is.
 

@@ -7,7 +7,7 @@ import pytest
 
 from asyncscribe import Backoff, ResubmissionPolicy, SubmissionPolicy
 from asyncscribe.server import FaultPlan, FaultRule, LocalServer, faults
-from asyncscribe.server.faults import When
+from asyncscribe.server.faults import Late, When
 from tests.support import KEY, open_client, recording
 
 #: Submissions are lost in every way.
@@ -22,15 +22,18 @@ OTHER = [faults.Answer(500), faults.Answer(502, "<html>", content_type="text/htm
 RULES = [FaultRule("POST", "/v2/transcript", share, fault) for share, fault in SUBMISSION] + [
     FaultRule("GET", "/v2/", 0.01, fault) for fault in OTHER
 ]
+#: Accepted by the service after the client has seen the connection break.
+LATE = FaultRule("POST", "/v2/transcript", 0.04, Late(1.2))
 
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("one_url", [False, True], ids=["many urls", "one url"])
-async def test_nothing_is_lost_and_nothing_is_paid_twice(nothing_left, seed, one_url):
+@pytest.mark.parametrize("list_lag", [0.0, 1.0], ids=["", "late submissions and a lagging list"])
+async def test_nothing_is_lost_and_nothing_is_paid_twice(nothing_left, seed, one_url, list_lag):
     rng = random.Random(seed)
-    server = LocalServer(limit=40, api_key=KEY)
-    server.faults.plan(FaultPlan(seed, RULES))
+    server = LocalServer(limit=40, api_key=KEY, list_lag=list_lag)
+    server.faults.plan(FaultPlan(seed, [*RULES, LATE] if list_lag else RULES))
     sources = [
         recording("same" if one_url else str(n), seconds=1, server_errors=0 if one_url else int(rng.random() < 0.05))
         for n in range(150)

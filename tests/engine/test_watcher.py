@@ -190,8 +190,8 @@ async def test_a_hint_ends_the_wait_at_once(server, nothing_left):
     async with open_client(server, polling=Backoff(initial=3600, maximum=3600)) as client:
         transcript_id = await submitted(client, seconds=1)
         await asyncio.sleep(2)
-        client._watcher.hint(transcript_id)
-        client._watcher.hint("nobody's")
+        client.hint(transcript_id)
+        client.hint("nobody's")
         with anyio.fail_after(1):
             await client.wait(transcript_id)
 
