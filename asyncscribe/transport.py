@@ -164,6 +164,7 @@ class Transport:
     ) -> None:
         self._settings = settings
         self._timeouts = timeouts or Timeouts()
+        self._request_timeout = self._timeout(total=self._timeouts.request)
         self._retry = retry or RetryPolicy()
         budget = budget or HttpBudget()
         repeats = retry_budget or RetryBudget()
@@ -356,7 +357,7 @@ class Transport:
     async def _exchange(self, request: Request, **options: Any) -> tuple[int, Any, bytes]:
         if self._session is None:
             raise NotOpen
-        options.setdefault("timeout", self._timeout(total=self._timeouts.request))
+        options.setdefault("timeout", self._request_timeout)
         self._begun += 1
         headers = {"Authorization": self._settings.api_key.get_secret_value(), **options.pop("headers", {})}
         try:

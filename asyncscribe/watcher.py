@@ -226,14 +226,12 @@ class Watcher:
             now = anyio.current_time()
             waiting = [job.due for job in self._jobs.values() if job.fetching is None]
             # Jobs join at the end, so the first is the oldest.
-            duration = self._duration or now - next(iter(self._jobs.values())).since
-            shortest, longest = self._pace.gap(len(self._jobs), duration, self._transport.stretch)
-            self._earliest = max(
-                self._looked_at + shortest,
-                min(
-                    min(waiting, default=float("inf")), self._looked_at + longest if len(waiting) > 1 else float("inf")
-                ),
-            )
+            age = now - next(iter(self._jobs.values())).since
+            shortest, longest = self._pace.gap(len(self._jobs), self._duration or age, age, self._transport.stretch)
+            due = min(waiting, default=float("inf"))
+            if len(waiting) > 1 or self._duration is not None:
+                due = min(due, self._looked_at + longest)
+            self._earliest = max(self._looked_at + shortest, due)
             if self._earliest <= now + SOON:
                 return True
             self._changed = anyio.Event()
@@ -253,7 +251,7 @@ class Watcher:
                 self._pages_failed(jobs, error)
                 if not error.transient:
                     self._others = None
-        self._fetch_soon([job for job in jobs if job.due <= now], urgent=False)
+        self._fetch_soon([job for job in jobs if job.due <= now or len(jobs) == 1], urgent=False)
 
     def _pages_failed(self, jobs: Iterable[_Watched], error: ServiceError) -> None:
         now = anyio.current_time()
@@ -290,7 +288,11 @@ class Watcher:
                 gone.append(job)
             else:
                 job.listed = True
-                self._saw(job, status, now)
+                if status == job.status:
+                    # Most of them, in every look.
+                    job.due = now + self._polling.delay_at(now - job.since, self._rng)
+                else:
+                    self._saw(job, status, now)
         self._fetch_soon(gone, urgent=True)
         self._count_others({id_: status for id_, status in statuses.items() if id_ not in self._jobs})
 

@@ -56,8 +56,22 @@ def compare(world: World, peers: Sequence[str] = tuple(PEERS)) -> list[dict[str,
 
 
 def throughput(*, quick: bool) -> list[dict[str, Any]]:
-    """2,000 jobs of 2 s on 200 slots."""
-    return compare(World(jobs=600 if quick else 2000, mean=2, limit=60 if quick else 200))
+    """2,000 jobs of 2 s on 200 slots: means over three seeds, as the ideal's last seconds are a matter of luck."""
+    world = World(jobs=600 if quick else 2000, mean=2, limit=60 if quick else 200)
+    rows = []
+    for peer in PEERS:
+        runs: list[dict[str, Any]] = []
+        for seed in range(1 if quick else 3):
+            runs.append(measure(replace(world, seed=seed), peer))
+            if runs[-1]["problem"]:
+                break
+        rows.append({**runs[-1], **_means(runs), "runs": len(runs)})
+    return rows
+
+
+def _means(runs: list[dict[str, Any]]) -> dict[str, float]:
+    names = ("makespan_over_ideal", "requests_per_job", "cpu_ms_per_job", "peak_mib", "median_lag_percent")
+    return {n: round(statistics.mean(r[n] for r in runs), 3) for n in names if all(r.get(n) is not None for r in runs)}
 
 
 def concurrency(*, quick: bool) -> list[dict[str, Any]]:

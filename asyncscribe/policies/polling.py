@@ -23,6 +23,9 @@ FEW = PAGE // 2
 #: Pages beyond those that the own jobs would fill which a census reads before it leaves the rest to GETs: a crowd of
 #: other people's jobs must not cost more than it saves.
 CROWD_PAGES = 2
+#: The longest time between two looks at all jobs, as a share of what a job takes. An end is noticed half of it late on
+#: the mean, which at the end of a batch, when few jobs are left, is what the whole batch waits for.
+LATE = 0.05
 
 
 class Ask(Enum):
@@ -60,7 +63,8 @@ class Pace:
 
     Each job is due by its own backing-off schedule. With many jobs in flight some are due all the time; then a look
     is worth its request once a job can be expected to have ended since the last one, which happens every
-    `duration / watched` seconds.
+    `duration / watched` seconds. With few in flight
+    it comes after a twentieth of the time they take, as it is one request for all of them.
 
     Attributes:
         polling: The schedule of each job, seconds.
@@ -68,14 +72,15 @@ class Pace:
 
     polling: Backoff
 
-    def gap(self, watched: int, duration: float, stretch: float) -> tuple[float, float]:
+    def gap(self, watched: int, duration: float, age: float, stretch: float) -> tuple[float, float]:
         """The shortest and the longest time between two looks, seconds.
 
         Args:
             watched: Jobs in flight.
             duration: Mean time of a job, seconds; while unknown, the age of the oldest, which it is likely to exceed.
+            age: Seconds since the oldest was submitted; one that takes longer than usual is looked at less often.
             stretch: How much slower the request budget asks for; see `budget.stretch`.
         """
-        shortest = self.polling.initial / 2
-        longest = max(shortest, duration / max(1, watched))
+        shortest = 0.6 * self.polling.initial
+        longest = max(shortest, min(duration / max(1, watched), LATE * max(duration, age)))
         return shortest * stretch, longest * stretch

@@ -63,12 +63,12 @@ def test_the_same_looks_give_the_same_limits(seen):
     assert first.basis is second.basis
 
 
-def test_without_a_queue_it_doubles_with_every_other_look_that_shows_the_jobs():
+def test_without_a_queue_it_grows_by_three_fifths_with_every_look_that_shows_the_jobs():
     policy = AdaptiveLimit()
     limit = policy.initial
-    found = [limit := policy.update(Look(n / 2, limit, 0, wanted=1)) for n in range(11)]
-    assert found[0] == 7
-    assert found[-1] == pytest.approx(218, abs=5)
+    found = [limit := policy.update(Look(n / 2, limit, 0, wanted=1)) for n in range(8)]
+    assert found[0] == 8
+    assert found[-1] == pytest.approx(214, abs=5)
     assert policy.update(Look(9, 100, 0, wanted=1)) == found[-1]
     assert policy.basis is Basis.SLOW_START
 

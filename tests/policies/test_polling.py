@@ -20,13 +20,13 @@ def test_a_crowd_of_others_costs_a_bounded_number_of_pages():
     assert most_pages(PAGE + 1) == 4
 
 
-@given(st.integers(1, 5_000), st.floats(0.01, 10_000), st.floats(1, 10))
-def test_the_pace_follows_what_can_be_expected_and_the_budget(watched, duration, slower):
+@given(st.integers(1, 5_000), st.floats(0.01, 10_000), st.floats(0, 10_000), st.floats(1, 10))
+def test_the_pace_follows_what_can_be_expected_and_the_budget(watched, duration, age, slower):
     pace = Pace(Backoff(initial=1, factor=1.5, maximum=10, jitter=0))
-    shortest, longest = pace.gap(watched, duration, 1)
-    assert 0 < shortest <= longest
-    assert pace.gap(watched, duration, slower) == pytest.approx((shortest * slower, longest * slower))
-    assert pace.gap(watched + 1, duration, 1)[1] <= longest
+    shortest, longest = pace.gap(watched, duration, age, 1)
+    assert 0 < shortest <= longest <= max(shortest, 0.05 * max(duration, age))
+    assert pace.gap(watched, duration, age, slower) == pytest.approx((shortest * slower, longest * slower))
+    assert pace.gap(watched + 1, duration, age, 1)[1] <= longest
 
 
 @given(st.floats(0.01, 10), st.floats(1, 4), st.integers(0, 30))
