@@ -17,6 +17,7 @@ from asyncscribe import settings, sources
 from asyncscribe.errors import ConfigurationError, SourceError
 from asyncscribe.events import EventHandler, LimitChanged, guarded, ignore
 from asyncscribe.jobs import Job, JobRunner, closed_meanwhile
+from asyncscribe.ledger import Tracked
 from asyncscribe.limiter import Limiter, LimiterStatistics
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.pages import ListItem
@@ -179,11 +180,11 @@ class AsyncClient:
             ServiceError: The upload failed.
         """
         resolved = await sources.resolve(source)
-        if isinstance(resolved, sources.Url):
+        if isinstance(resolved, sources.Url | sources.SignedOnDemand):
             raise SourceError(resolved.name, "is a URL already; transcribe it without an upload")
         return await self._uploader.upload(resolved)
 
-    async def submit(self, source: Source, config: Config = None, *, priority: int = 0) -> Job:
+    async def submit(self, source: Source | Tracked[Source], config: Config = None, *, priority: int = 0) -> Job:
         """Upload a source if it is no URL, wait for a slot, submit it, and return its handle.
 
         The job is then watched in the background, keeps its slot until it has ended, and is submitted again should
@@ -226,7 +227,12 @@ class AsyncClient:
         return await self._runner.wait(TranscriptId(job), timeout)
 
     async def transcribe(
-        self, source: Source, config: Config = None, timeout: float | None = None, *, priority: int = 0
+        self,
+        source: Source | Tracked[Source],
+        config: Config = None,
+        timeout: float | None = None,
+        *,
+        priority: int = 0,
     ) -> Transcript:
         """Transcribe one source: upload it if needed, submit it, wait for its transcript.
 

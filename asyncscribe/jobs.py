@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import anyio
@@ -14,20 +15,23 @@ from asyncscribe import sources
 from asyncscribe.errors import (
     AsyncscribeError,
     NotOpen,
+    ServiceError,
+    SourceError,
     SubmissionInDoubt,
     TranscriptionFailed,
     WaitInterrupted,
     WaitTimeout,
 )
 from asyncscribe.events import EventHandler, Resubmitting, StateChanged, UploadProgress, ignore
+from asyncscribe.ledger import Ledger, Past, Tracked, Unkept
 from asyncscribe.lifecycle import JobState, check_step, is_final
 from asyncscribe.limiter import Limiter
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus
 from asyncscribe.policies.backoff import Random
 from asyncscribe.policies.resubmission import ResubmissionPolicy
-from asyncscribe.sources import Source, Upload, Url
-from asyncscribe.submission import Submitter
+from asyncscribe.sources import SignedOnDemand, Source, Upload, Url
+from asyncscribe.submission import Accepted, Submitter
 from asyncscribe.uploads import Uploader
 from asyncscribe.watcher import Watcher
 
@@ -49,6 +53,8 @@ class Job:
         audio_url: What the service reads, once that is known.
         state: Where it is.
         reached: The state that it ended from; the same as `state` before its end.
+        ledger: Told of each step.
+        past: How far an earlier process got with it.
     """
 
     def __init__(
@@ -58,9 +64,13 @@ class Job:
         config: TranscriptionConfig,
         priority: int = 0,
         on_event: EventHandler = ignore,
+        ledger: Ledger | None = None,
+        past: Past | None = None,
     ) -> None:
         self.number = number
         self.source = source
+        self.ledger = ledger or Unkept()
+        self.past = past or Past()
         self.name = sources.name_of(source)
         self.config = config
         self.priority = priority
@@ -123,6 +133,7 @@ class Job:
             self.state = state
             if not is_final(state):
                 self.reached = state
+            self.ledger.moved(state)
             self._emit(StateChanged(self.number, self.name, state, self.id, self.submissions, detail))
 
     def saw(self, status: str) -> None:
@@ -178,8 +189,10 @@ class JobRunner:
         self._rng = rng
         self._numbers = count(1)
 
-    def create(self, source: Source, config: TranscriptionConfig, priority: int = 0) -> Job:
-        """A handle for a job that has not begun."""
+    def create(self, source: Source | Tracked[Source], config: TranscriptionConfig, priority: int = 0) -> Job:
+        """A handle for a job that has not begun here."""
+        if isinstance(source, Tracked):
+            return Job(next(self._numbers), source.source, config, priority, self._emit, source.ledger, source.past)
         return Job(next(self._numbers), source, config, priority, self._emit)
 
     async def run(self, job: Job, timeout: float | None = None) -> Transcript:
@@ -221,47 +234,106 @@ class JobRunner:
             raise
 
     async def _way(self, job: Job, scope: anyio.CancelScope, task_status: TaskStatus[Job]) -> Transcript:
+        if (transcript := await self._go_on(job, scope, task_status)) is not None:
+            return transcript
         source = await sources.resolve(job.source)
         while True:
             job.audio_url = await self._audio_url(job, source)
-            uploaded = anyio.current_time()
+            prepared = anyio.current_time()
             job.move(JobState.WAITING)
             async with self._limiter.slot(job.number, job.priority):
                 # A slot is never held during an upload: it is given back, and waited for again.
-                if anyio.current_time() - uploaded < FRESH_UPLOAD or not _renewable(source):
-                    return await self._at_service(job, job.audio_url, scope, task_status)
+                if anyio.current_time() - prepared < FRESH_UPLOAD or not _renewable(source):
+                    return await self._at_service(job, scope, task_status)
 
-    async def _at_service(
-        self, job: Job, audio_url: str, scope: anyio.CancelScope, task_status: TaskStatus[Job]
-    ) -> Transcript:
-        while True:
-            job.move(JobState.SUBMITTING)
-            accepted = await self._submitter.submit(audio_url, job.config, lambda: _no_deadline(scope))
-            job.ids.append(accepted.id)
-            job.saw(accepted.status if accepted.status == TranscriptStatus.QUEUED else TranscriptStatus.PROCESSING)
-            if job.submissions == 1:
-                task_status.started(job)
-            transcript = await self._watcher.wait(accepted.id, new=True, on_status=job.saw)
-            if transcript.status == TranscriptStatus.COMPLETED:
-                return job.complete(transcript)
-            again = self._resubmission.decide(transcript.error, job.submissions, self._rng)
-            if again is None:
-                raise self.failure(transcript, job.submissions)
-            self._emit(
-                Resubmitting(job.number, job.name, accepted.id, transcript.error or "no reason given", again.delay)
-            )
-            await anyio.sleep(again.delay)
+    async def _go_on(self, job: Job, scope: anyio.CancelScope, task_status: TaskStatus[Job]) -> Transcript | None:
+        """Go on with what an earlier process submitted; None if that was nothing. The source itself is not needed."""
+        past = job.past
+        self._submitter.knows(past.ids)
+        job.ids.extend(past.ids)
+        running = past.in_doubt is None
+        if past.in_doubt is not None and past.doubtful_url is not None:
+            found = await self._submitter.find(past.doubtful_url, past.in_doubt)
+            if found is not None:
+                job.ids.append(found.id)
+                await job.ledger.submitted(found.id)
+                running = True
+            else:
+                await job.ledger.refused()
+        if not job.ids:
+            return None
+        job.audio_url = past.audio_url
+        job.move(JobState.WAITING)
+        async with self._limiter.slot(job.number, job.priority):
+            task_status.started(job)
+            if running:
+                job.move(JobState.PROCESSING)
+                if (transcript := await self._outcome(job, new=False)) is not None:
+                    return transcript
+            return await self._at_service(job, scope, task_status)
 
-    async def _audio_url(self, job: Job, source: Url | Upload) -> str:
+    async def _audio_url(self, job: Job, source: Url | SignedOnDemand | Upload) -> str | None:
+        """Where the service can read the audio; None if that is said only when it is submitted."""
+        if isinstance(source, SignedOnDemand):
+            return None
         if isinstance(source, Url):
             return source.url
+        # The second time around, what is known from before has become too old.
+        past, job.past = job.past, Past()
+        if past.audio_url is not None and _is_fresh(past):
+            return past.audio_url
         total = source.size
 
         def progress(sent: int) -> None:
             self._emit(UploadProgress(job.number, job.name, sent, total))
 
         job.move(JobState.UPLOADING)
-        return await self._uploader.upload(source, progress)
+        audio_url = await self._uploader.upload(source, progress)
+        await job.ledger.uploaded(audio_url)
+        return audio_url
+
+    async def _at_service(self, job: Job, scope: anyio.CancelScope, task_status: TaskStatus[Job]) -> Transcript:
+        while True:
+            job.move(JobState.SUBMITTING)
+            accepted = await self._submit(job, scope)
+            job.ids.append(accepted.id)
+            # Shielded, as it is short, and what is not kept has to be looked for later.
+            with anyio.CancelScope(shield=True):
+                await job.ledger.submitted(accepted.id)
+            job.saw(accepted.status if accepted.status == TranscriptStatus.QUEUED else TranscriptStatus.PROCESSING)
+            if job.submissions == 1:
+                task_status.started(job)
+            if (transcript := await self._outcome(job, new=True)) is not None:
+                return transcript
+
+    async def _submit(self, job: Job, scope: anyio.CancelScope) -> Accepted:
+        if isinstance(job.source, SignedOnDemand):
+            job.audio_url = await job.source.sign()
+        if job.audio_url is None:
+            raise SourceError(job.name, "there is no URL by which the service could read it")
+        await job.ledger.submitting(job.audio_url)
+        try:
+            return await self._submitter.submit(job.audio_url, job.config, lambda: _no_deadline(scope))
+        except ServiceError:
+            # Any other error leaves a doubt, which stays in the ledger.
+            await job.ledger.refused()
+            raise
+
+    async def _outcome(self, job: Job, *, new: bool) -> Transcript | None:
+        """Wait for the latest submission; None when the service failed it and it is to be submitted again."""
+        transcript_id = job.ids[-1]
+        transcript = await self._watcher.wait(transcript_id, new=new, on_status=job.saw)
+        if transcript.status == TranscriptStatus.COMPLETED:
+            return job.complete(transcript)
+        job.audio_url = job.audio_url or transcript.document.get("audio_url")
+        again = self._resubmission.decide(transcript.error, job.submissions, self._rng)
+        if again is None:
+            raise self.failure(transcript, job.submissions)
+        self._emit(
+            Resubmitting(job.number, job.name, transcript_id, transcript.error or "no reason given", again.delay)
+        )
+        await anyio.sleep(again.delay)
+        return None
 
     async def wait(self, transcript_id: TranscriptId, timeout: float | None) -> Transcript:
         """Wait for a job of which only the id is known; it is not resubmitted.
@@ -292,8 +364,12 @@ def closed_meanwhile(job: Job) -> AsyncscribeError:
     return NotOpen()
 
 
-def _renewable(source: Url | Upload) -> bool:
-    return not isinstance(source, Url) and source.repeatable
+def _renewable(source: Url | SignedOnDemand | Upload) -> bool:
+    return not isinstance(source, Url | SignedOnDemand) and source.repeatable
+
+
+def _is_fresh(past: Past) -> bool:
+    return past.uploaded is not None and datetime.now(UTC) - past.uploaded < timedelta(seconds=FRESH_UPLOAD)
 
 
 @contextmanager

@@ -40,7 +40,8 @@ STEPS: dict[JobState, frozenset[JobState]] = {
     JobState.CREATED: frozenset({JobState.UPLOADING, JobState.WAITING, *_END}) - {JobState.COMPLETED},
     JobState.UPLOADING: frozenset({JobState.WAITING, JobState.FAILED, JobState.ABANDONED}),
     # Back to `UPLOADING` when it waited so long that the upload may be gone.
-    JobState.WAITING: frozenset({JobState.SUBMITTING, JobState.UPLOADING, JobState.FAILED, JobState.ABANDONED}),
+    # At the service at once when an earlier process has submitted it.
+    JobState.WAITING: frozenset({*_AT_SERVICE, JobState.SUBMITTING, JobState.UPLOADING, *_END}) - {JobState.COMPLETED},
     JobState.SUBMITTING: frozenset({*_AT_SERVICE, JobState.FAILED, JobState.ABANDONED}),
     # A service that takes a job back from processing to queued is odd, but no reason to lose the job.
     JobState.QUEUED: frozenset({JobState.PROCESSING, JobState.SUBMITTING, *_END}),

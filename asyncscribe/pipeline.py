@@ -13,13 +13,14 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from asyncscribe.errors import WaitInterrupted
 from asyncscribe.jobs import Job, JobRunner, closed_meanwhile
+from asyncscribe.ledger import Tracked
 from asyncscribe.limiter import Limiter
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
 from asyncscribe.nursery import Nursery
 from asyncscribe.sources import Source
 
-S = TypeVar("S", bound=Source)
+S = TypeVar("S", bound=Source | Tracked[Source])
 Sources: TypeAlias = Iterable[S] | AsyncIterable[S]
 
 

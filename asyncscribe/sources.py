@@ -37,7 +37,22 @@ class BinaryFile(Protocol):
         ...
 
 
-Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile | AsyncIterable[bytes]"
+@dataclass(frozen=True, slots=True)
+class SignedOnDemand:
+    """A recording whose URL is made when it is submitted, for a signed one made earlier may have expired by then.
+
+    Attributes:
+        name: How messages name it; no secret.
+        sign: Makes the URL that the service will fetch it by.
+    """
+
+    name: str
+    sign: Callable[[], Awaitable[str]]
+
+
+Source: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile | AsyncIterable[bytes] | SignedOnDemand"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +107,15 @@ def name_of(source: object) -> str:
     return _printable(name) if isinstance(name, str) and name else f"<{type(source).__name__}>"
 
 
-async def resolve(source: Source) -> Url | Upload:
+async def resolve(source: Source) -> Url | SignedOnDemand | Upload:
     """Find out what a source is and check what can be checked before a request.
 
     Raises:
         SourceError: It does not exist, is a folder, is empty, can't be read, or is nothing that can be transcribed.
     """
     match source:
+        case SignedOnDemand():
+            return source
         case str() if "://" in source:
             return _url(source)
         case str() | os.PathLike():

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -82,6 +82,30 @@ class Submitter:
         self._policy = policy or SubmissionPolicy()
         self._addresses: dict[str, _Address] = {}
         self._own: OrderedDict[TranscriptId, None] = OrderedDict()
+
+    def knows(self, ids: Iterable[TranscriptId]) -> None:
+        """These jobs are accounted for: none of them is the one that a submission in doubt made."""
+        for transcript_id in ids:
+            self._remember(transcript_id)
+
+    async def find(self, audio_url: str, since: datetime) -> Accepted | None:
+        """Look for the job of a submission that an earlier process began, and whose end is not known.
+
+        Takes the rest of the quiet time, so that a job which the service makes late, or lists late, is found.
+
+        Args:
+            audio_url: The URL that was submitted.
+            since: When that was begun, by this machine's clock.
+
+        Returns:
+            The job; None when it is certain enough that there is none.
+
+        Raises:
+            SubmissionInDoubt: The service could not be asked.
+        """
+        async with self._at(audio_url) as address:
+            address.in_doubt += 1
+            return await self._settle(audio_url, address, since, "an earlier run ended while it was submitted")
 
     async def submit(
         self, audio_url: str, config: TranscriptionConfig, undisturbed: Undisturbed = nullcontext
@@ -153,13 +177,16 @@ class Submitter:
                     address.changed.notify_all()
 
     def _accept(self, transcript_id: TranscriptId, status: str, *, found: bool = False) -> Accepted:
+        self._remember(transcript_id)
+        return Accepted(transcript_id, status, found)
+
+    def _remember(self, transcript_id: TranscriptId) -> None:
         self._own[transcript_id] = None
         if len(self._own) > REMEMBERED_IDS:
             self._own.popitem(last=False)
-        return Accepted(transcript_id, status, found)
 
     async def _settle(
-        self, audio_url: str, address: _Address, since: datetime, problem: ServiceError
+        self, audio_url: str, address: _Address, since: datetime, problem: ServiceError | str
     ) -> Accepted | None:
         """Look for the job of a submission in doubt; None when it is certain enough that there is none."""
         try:
