@@ -27,6 +27,9 @@ r"""Everything that this library raises on purpose.
      |   +- WaitTimeout             (also a TimeoutError)
      |   +- WaitInterrupted
      +- TranscriptionFailed         the service ended the job with status "error"
+     +- JournalError                the journal of a batch can't be read or written
+         +- JournalBusy             another process works on the folder
+         +- JournalCorrupt          the file is damaged
 
 "The work failed" (`TranscriptionFailed`) and "the wait ended" (`WaitError`) are different things: after the second the
 job is still running, will be paid for, and `client.wait(error.transcript_id)` picks it up.
@@ -38,6 +41,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from pathlib import PurePath
+
     from asyncscribe.models.transcript import Transcript, TranscriptId
 
 
@@ -77,6 +82,41 @@ class SourceError(AsyncscribeError):
         super().__init__(f"{source}: {problem}")
         self.source = source
         self.problem = problem
+
+
+class JournalError(AsyncscribeError):
+    """The journal of a batch can't be read or written. Nothing is submitted that it could not keep.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: PurePath, problem: str) -> None:
+        super().__init__(f"the journal {path} can't be used: {problem}")
+        self.path = path
+
+
+class JournalBusy(JournalError):
+    """Another process works on the same output folder.
+
+    Attributes:
+        holder: Which one, and since when.
+    """
+
+    def __init__(self, path: PurePath, holder: str) -> None:
+        super().__init__(path, f"{holder} is at work on this folder")
+        self.holder = holder
+
+
+class JournalCorrupt(JournalError):
+    """The journal's file is damaged, or is no journal."""
+
+    def __init__(self, path: PurePath, problem: str) -> None:
+        super().__init__(
+            path,
+            f"it is damaged ({problem}); move it away, and `asyncscribe batch recover` makes a new one of what the "
+            "output folder and the service know, so that nothing is paid again",
+        )
 
 
 class ServiceError(AsyncscribeError):

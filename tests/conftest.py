@@ -92,8 +92,8 @@ async def client(server, events) -> AsyncIterator[AsyncClient]:
 def folder(tmp_path) -> Path:
     """Recordings of unusual names, two of them alike but for the suffix; silence for the simulated engine."""
     root = tmp_path / "in"
-    for name in ["a.mp3", "a.wav", "-dash.wav", "with space.wav", "Straße/日本語.ogg"]:
+    for number, name in enumerate(["a.mp3", "a.wav", "-dash.wav", "with space.wav", "Straße/日本語.ogg"]):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"\0" * 3_200)
+        path.write_bytes(bytes([number]) * 3_200)
     return root

@@ -62,15 +62,17 @@ class Discovery:
         self._output = None if output is None else output.resolve()
         self.unreadable: list[Unreadable] = []
 
-    async def items(self) -> AsyncIterator[Item]:
-        """The recordings, argument by argument."""
+    async def chunks(self) -> AsyncIterator[list[Item]]:
+        """The recordings, argument by argument, a few at a time."""
         found = self._find()
         loop = asyncio.get_running_loop()
-        while True:
-            # A folder on a slow disk must not block the loop; a hundred entries make the trip to a thread worth it.
-            some = await loop.run_in_executor(None, lambda: list(islice(found, 100)))
-            if not some:
-                return
+        # A folder on a slow disk must not block the loop; a hundred entries make the trip to a thread worth it.
+        while some := await loop.run_in_executor(None, lambda: list(islice(found, 100))):
+            yield some
+
+    async def items(self) -> AsyncIterator[Item]:
+        """The recordings, argument by argument."""
+        async for some in self.chunks():
             for item in some:
                 yield item
 

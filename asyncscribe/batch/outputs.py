@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
-import secrets
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -81,10 +81,12 @@ def write_atomically(path: Path, content: str) -> None:
         OSError: It can't be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A short name of its own: the target's may already be as long as the file system allows.
-    temporary = path.with_name(f".asyncscribe-{secrets.token_hex(8)}")
+    # A short name: the target's may already be as long as the file system allows. The same each time, so that what a
+    # killed process left is written over and not left for ever.
+    digest = hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    temporary = path.with_name(f".asyncscribe-{digest}")
     try:
-        with temporary.open("x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -1,16 +1,34 @@
-"""`Batch`: discovers recordings, has them transcribed, writes the transcripts."""
+"""`Batch`: discovers recordings, has them transcribed, writes the transcripts, and remembers all of it."""
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from asyncscribe.batch.discovery import Discovery, Item, Unreadable
+from asyncscribe.batch.identity import Look, content_of_file, content_of_url, fingerprint, keyed, look_at
+from asyncscribe.batch.journal import Entry, JobRecord, Journal, Recording
 from asyncscribe.batch.outputs import Format, Outputs
+from asyncscribe.batch.plan import Plan, plan
+from asyncscribe.batch.sqlite import SqliteJournal
+from asyncscribe.batch.steps import JournalLedger
 from asyncscribe.client import AsyncClient
+from asyncscribe.errors import AccountError, BadRequest, JournalError, NotFound, TranscriptionFailed
+from asyncscribe.ledger import Past, Tracked, Unkept
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
+from asyncscribe.pipeline import Outcome
+from asyncscribe.sources import name_of
+
+#: Errors of files that every further file would meet as well.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +52,39 @@ class BatchOutcome:
     elapsed: float
 
 
+@dataclass(slots=True)
+class _Work:
+    """A job of this run, and the recordings that it serves."""
+
+    items: list[tuple[Item, str]]
+    job: JobRecord | None = None
+    ledger: JournalLedger | None = None
+    begun: float = field(default_factory=time.monotonic)
+
+
 class Batch:
-    """Transcribes folders, files and URLs into a folder.
+    """Transcribes folders, files and URLs into a folder, and goes on where an earlier run ended.
+
+    An async context manager, which holds the output folder and its journal:
+
+        async with Batch(client, "transcripts") as batch:
+            async for outcome in batch.run(["recordings/"]):
+                ...
 
     Args:
         client: An open client.
         output: Where the transcripts go: `<relative path with its suffix>.<format>`.
         formats: What is written for each recording.
         config: What the service is asked to do.
+        retry_failed: Try again what failed for good in an earlier run.
+        journal: Where the steps are kept; default: a file in the output folder.
+
+    Raises (on entering):
+        JournalError: The journal can't be used; `JournalBusy` if another process works on the folder.
+
+    Attributes:
+        skipped: Recordings whose transcripts were there already.
+        left: Recordings that failed for good in an earlier run and were left alone.
     """
 
     def __init__(
@@ -51,52 +94,225 @@ class Batch:
         *,
         formats: Sequence[Format] = (Format.JSON,),
         config: TranscriptionConfig | None = None,
+        retry_failed: bool = False,
+        journal: Journal | None = None,
     ) -> None:
         self._client = client
         self._output = Path(output)
         self._outputs = Outputs(self._output, formats)
-        self._config = config
+        self._config = config or TranscriptionConfig()
+        self._fingerprint = fingerprint(self._config)
+        self._retry_failed = retry_failed
+        self._given = journal
+        self._opened: Journal | None = None
+        self._exit = AsyncExitStack()
         self._discovery = Discovery((), self._output)
         self._stopped = False
+        self._under_way: dict[int, _Work] = {}
+        self._ends = 0
+        self._limit: int | None = None
+        self.skipped = 0
+        self.left = 0
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            self._opened = self._given or await stack.enter_async_context(SqliteJournal(self._output))
+            self._exit = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._opened = None
+        await self._exit.aclose()
 
     def stop(self) -> None:
         """Take up no more recordings; those that are under way, and may be paid for, end and are told."""
         self._stopped = True
 
     @property
+    def stopped(self) -> bool:
+        """Whether it was stopped, by the caller or because nothing more could succeed."""
+        return self._stopped
+
+    @property
     def unreadable(self) -> list[Unreadable]:
         """Folders that could not be read so far."""
         return self._discovery.unreadable
+
+    @property
+    def _journal(self) -> Journal:
+        if self._opened is None:
+            raise RuntimeError("the batch is not open: use it in `async with Batch(...) as batch:`")
+        return self._opened
 
     async def count(self, sources: Sequence[str]) -> int:
         """How many recordings there are."""
         return await Discovery(sources, self._output).count()
 
     async def run(self, sources: Sequence[str]) -> AsyncGenerator[BatchOutcome, None]:
-        """Transcribe everything and yield an outcome for each recording, as it ends."""
-        self._discovery = Discovery(sources, self._output)
-        taken_up: dict[int, Item] = {}
+        """Transcribe what is not transcribed yet and yield an outcome for each recording, as it ends.
 
-        async def each() -> AsyncIterator[Path | str]:
-            position = 0
-            async for item in self._discovery.items():
+        Recordings whose transcripts are there are skipped; those that were submitted earlier are waited for and not
+        sent again. A recording that fails stops nothing.
+
+        Raises:
+            JournalError: A step could not be kept. What is under way is left to the service, and picked up by the next
+                run.
+        """
+        self._discovery = Discovery(sources, self._output)
+        works: dict[int, _Work] = {}
+        async with aclosing(self._client.transcribe_many(self._sources(works), self._config)) as outcomes:
+            async for outcome in outcomes:
+                work = works.pop(outcome.index)
+                if work.job is not None:
+                    # First, so that no recording joins a job whose transcript is being written already.
+                    del self._under_way[work.job.key]
+                    self._ends += 1
+                for ended in await self._end(work, outcome):
+                    yield ended
+                await self._note_limit()
+
+    async def _sources(self, works: dict[int, _Work]) -> AsyncIterator[Tracked[Path | str]]:
+        """What has to be worked on, each with what is known of it."""
+        position = 0
+        async for work in self._works():
+            works[position] = work
+            position += 1
+            past = work.job.past if work.job else Past()
+            yield Tracked(work.items[0][0].source, work.ledger or Unkept(), past)
+
+    async def _works(self) -> AsyncIterator[_Work]:
+        loop = asyncio.get_running_loop()
+        async for items in self._discovery.chunks():
+            names = keyed([item.name for item in items])
+            entries = await self._journal.entries(names)
+            looks = await loop.run_in_executor(None, self._look, items)
+            for item, name, (look, there) in zip(items, names, looks, strict=True):
                 if self._stopped:
                     return
-                taken_up[position] = item
-                position += 1
-                yield item.source
+                work = await self._plan(item, name, entries.get(name), look, there=there)
+                if work is not None:
+                    yield work
 
-        async for outcome in self._client.transcribe_many(each(), self._config):
-            item = taken_up.pop(outcome.index)
+    def _look(self, items: Sequence[Item]) -> list[tuple[Look | None, bool]]:
+        """Each recording's file, and whether all its outputs exist. On a thread."""
+        return [
+            (
+                look_at(item.source) if isinstance(item.source, Path) else None,
+                all(path.exists() for path in self._outputs.paths(item.name)),
+            )
+            for item in items
+        ]
+
+    async def _plan(
+        self, item: Item, name: str, entry: Entry | None, look: Look | None, *, there: bool
+    ) -> _Work | None:
+        recording = await self._recording(item, name, entry, look)
+        if recording is None:
+            # It can't be read: its job says why, and nothing of it is worth keeping.
+            return _Work([(item, name)])
+        job = self._known_job(recording, entry)
+        there = there and entry is not None and entry.written
+        if job is None or plan(job, there=there, retry_failed=self._retry_failed) not in {Plan.NOTHING, Plan.LEAVE}:
+            # What is in the entry was read with those of other recordings and may be old: not to be paid for by.
+            job = await self._present_job(recording)
+        under_way = job.key in self._under_way
+        match plan(job, there=there, under_way=under_way, retry_failed=self._retry_failed):
+            case Plan.NOTHING:
+                self.skipped += 1
+                return None
+            case Plan.LEAVE:
+                self.left += 1
+                return None
+            case Plan.SHARE:
+                self._under_way[job.key].items.append((item, name))
+                return None
+            case Plan.BEGIN_AGAIN:
+                job = await self._journal.begin_again(job.key)
+        work = _Work([(item, name)], job, JournalLedger(self._journal, job.key))
+        self._under_way[job.key] = work
+        return work
+
+    def _known_job(self, recording: Recording, entry: Entry | None) -> JobRecord | None:
+        if entry is None or entry.job is None or entry.recording != recording:
+            return None
+        same = (entry.job.content, entry.job.config) == (recording.content, self._fingerprint)
+        return entry.job if same else None
+
+    async def _present_job(self, recording: Recording) -> JobRecord:
+        while True:
+            ends = self._ends
+            job = await self._journal.assign(recording, self._fingerprint)
+            # A job that ended while the journal was read may have been read as it was before its end.
+            if ends == self._ends or job.key in self._under_way:
+                return job
+
+    async def _recording(self, item: Item, name: str, entry: Entry | None, look: Look | None) -> Recording | None:
+        """The recording with its identity; None if it can't be read."""
+        if isinstance(item.source, str):
+            return Recording(name, name_of(item.source), content=content_of_url(item.source))
+        known = entry.recording if entry else None
+        if look is None:
+            # A file that is gone: what was sent of it earlier can still be had.
+            return known if known is not None and known.content is not None and not item.source.exists() else None
+        source = name_of(item.source)
+        if known is not None and (known.size, known.modified) == (look.size, look.modified):
+            content, seconds = known.content, known.seconds
+        else:
+            content = seconds = None
+        try:
+            content = content or await content_of_file(item.source)
+        except OSError:
+            return None
+        return Recording(name, source, look.size, look.modified, content, seconds)
+
+    async def _end(self, work: _Work, outcome: Outcome[Tracked[Path | str]]) -> list[BatchOutcome]:
+        """Write the transcript for all recordings of a job, and keep how it ended."""
+        elapsed = time.monotonic() - work.begun
+        ended, written = [], []
+        for item, name in work.items:
             error, files = outcome.error, tuple[Path, ...]()
             if outcome.transcript is not None:
                 error, files = await self._write(item, outcome.transcript)
-            yield BatchOutcome(item, outcome.transcript, error, files, outcome.submissions, outcome.elapsed)
+            if error is None:
+                written.append(name)
+            ended.append(BatchOutcome(item, outcome.transcript, error, files, outcome.submissions, elapsed))
+        await self._keep_end(work, outcome, written)
+        return ended
+
+    async def _keep_end(self, work: _Work, outcome: Outcome[Tracked[Path | str]], written: Sequence[str]) -> None:
+        if isinstance(outcome.error, AccountError | JournalError):
+            # Every further one would fail alike.
+            self._stopped = True
+        if work.job is None or work.ledger is None:
+            return
+        if outcome.transcript is not None:
+            # Only when it is written for all: what is missing is fetched again by the next run, and not paid for.
+            if len(written) == len(work.items):
+                seconds = outcome.transcript.audio_duration
+                await self._journal.completed(work.job.key, written, seconds, work.ledger.times())
+        elif isinstance(outcome.error, TranscriptionFailed):
+            category = outcome.error.category.value
+            await self._journal.failed(work.job.key, str(outcome.error), category, work.ledger.times())
+        elif isinstance(outcome.error, NotFound):
+            reason = f"{outcome.error}; --retry-failed transcribes it anew, which is paid for"
+            await self._journal.failed(work.job.key, reason, "gone", work.ledger.times())
+        elif isinstance(outcome.error, BadRequest):
+            await self._journal.failed(work.job.key, str(outcome.error), "refused", work.ledger.times())
 
     async def _write(self, item: Item, transcript: Transcript) -> tuple[Exception | None, tuple[Path, ...]]:
         try:
             return None, tuple(await self._outputs.write(item.name, transcript))
         except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                self._stopped = True
             # The transcript is paid for: say where it can be had again.
             error.add_note(f"the transcript is at the service: asyncscribe knows it as {transcript.id}")
             return error, ()
+
+    async def _note_limit(self) -> None:
+        limit = self._client.stats.jobs.limit
+        if limit != self._limit:
+            self._limit = limit
+            await self._journal.limit(time.time(), limit)

@@ -74,8 +74,10 @@ def batch(
 
     async def work() -> Exit:
         wanted = features.configuration()
-        async with connect(local=local, base_url=base_url, concurrency=concurrency, on_event=display.event) as client:
-            batch = Batch(client, output, formats=forms, config=wanted)
+        async with (
+            connect(local=local, base_url=base_url, concurrency=concurrency, on_event=display.event) as client,
+            Batch(client, output, formats=forms, config=wanted) as batch,
+        ):
             failures = await _follow(batch, sources, display, print_text)
             return _conclude(display, batch, failures, output)
 

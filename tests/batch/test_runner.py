@@ -9,11 +9,12 @@ from tests.support import recording
 
 async def test_every_recording_becomes_its_files(server, client, folder, tmp_path):
     output = tmp_path / "out"
-    batch = Batch(client, output, formats=[Format.JSON, Format.SRT], config=TranscriptionConfig(punctuate=False))
-    assert await batch.count([str(folder)]) == 5
-    outcomes = [outcome async for outcome in batch.run([str(folder)])]
+    options = {"formats": [Format.JSON, Format.SRT], "config": TranscriptionConfig(punctuate=False)}
+    async with Batch(client, output, **options) as batch:
+        assert await batch.count([str(folder)]) == 5
+        outcomes = [outcome async for outcome in batch.run([str(folder)])]
     assert {outcome.error for outcome in outcomes} == {None}
-    written = sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file())
+    written = sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file() and path.name[0] != ".")
     names = ["a.mp3", "a.wav", "-dash.wav", "with space.wav", "Straße/日本語.ogg"]
     assert written == sorted(f"{name}.{suffix}" for name in names for suffix in ("json", "srt"))
     assert all(path.exists() for outcome in outcomes for path in outcome.files)
@@ -22,8 +23,8 @@ async def test_every_recording_becomes_its_files(server, client, folder, tmp_pat
 
 async def test_failures_are_outcomes(server, client, folder, tmp_path):
     sources = [str(folder), "missing.wav", recording("bad", error="Transcoding failed"), recording("good")]
-    batch = Batch(client, tmp_path / "out")
-    outcomes = {outcome.item.name: outcome async for outcome in batch.run(sources)}
+    async with Batch(client, tmp_path / "out") as batch:
+        outcomes = {outcome.item.name: outcome async for outcome in batch.run(sources)}
     assert len(outcomes) == 8
     assert isinstance(outcomes["missing.wav"].error, SourceError)
     assert "Transcoding failed" in str(outcomes["bad.mp3"].error)
@@ -33,7 +34,8 @@ async def test_failures_are_outcomes(server, client, folder, tmp_path):
 async def test_a_transcript_that_can_not_be_written_is_not_lost(server, client, tmp_path):
     output = tmp_path / "out"
     (output / "good.mp3.json").mkdir(parents=True)
-    (outcome,) = [outcome async for outcome in Batch(client, output).run([recording("good")])]
+    async with Batch(client, output) as batch:
+        (outcome,) = [outcome async for outcome in batch.run([recording("good")])]
     assert isinstance(outcome.error, OSError)
     assert outcome.transcript.id in outcome.error.__notes__[0]
     assert outcome.files == ()
@@ -48,15 +50,16 @@ async def test_unreadable_folders_are_told(server, client, folder, tmp_path, mon
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    batch = Batch(client, tmp_path / "out")
-    assert batch.unreadable == []
-    assert [outcome async for outcome in batch.run([str(folder)])] == []
+    async with Batch(client, tmp_path / "out") as batch:
+        assert batch.unreadable == []
+        assert [outcome async for outcome in batch.run([str(folder)])] == []
     assert batch.unreadable[0].path == folder
 
 
 async def test_faults_on_the_way_cost_no_file(server, client, folder, tmp_path):
     server.faults.script("POST", "/v2/upload", faults.Drop(), faults.Answer(500), faults.CutBody())
     server.faults.script("POST", "/v2/transcript", faults.Drop(faults.When.AFTER))
-    outcomes = [outcome async for outcome in Batch(client, tmp_path / "out").run([str(folder)])]
+    async with Batch(client, tmp_path / "out") as batch:
+        outcomes = [outcome async for outcome in batch.run([str(folder)])]
     assert [outcome.error for outcome in outcomes] == [None] * 5
     assert len(server.records) == 5

@@ -1,0 +1,110 @@
+"""What makes two recordings the same, and two configurations.
+
+A file is its content: the same recording under two names is paid once, and a changed file is another recording. Reading
+it all is dear, so that is done again only when its size or its time of change is another than before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from asyncscribe.models.config import TranscriptionConfig
+
+#: Bytes hashed between two looks at whether the caller still waits.
+CHUNK_BYTES = 1024 * 1024
+
+#: Parameters that sign a URL, in lower case: AWS and Google (by prefix), Azure, CloudFront and older schemes. A URL
+#: that has one of `_SIGNATURES` is signed; then none of these says what the URL leads to.
+_SIGNING_PREFIXES = ("x-amz-", "x-goog-")
+_SIGNING = frozenset(
+    "awsaccesskeyid googleaccessid expires policy key-pair-id se sp sv sr st spr ske skoid sks skt sktid skv".split()
+)
+_SIGNATURES = frozenset({"signature", "sig", "x-amz-signature", "x-goog-signature"})
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A file at one moment.
+
+    Attributes:
+        size: Bytes.
+        modified: Nanoseconds of its last change.
+    """
+
+    size: int
+    modified: int
+
+
+def look_at(path: Path) -> Look | None:
+    """Size and time of change of a regular file; None if there is none with anything in it."""
+    try:
+        status = path.stat()
+        return Look(status.st_size, status.st_mtime_ns) if path.is_file() and status.st_size else None
+    except (OSError, ValueError):
+        return None
+
+
+async def content_of_file(path: Path) -> str:
+    """The identity of a file's content.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    abandoned = threading.Event()
+    try:
+        return await asyncio.get_running_loop().run_in_executor(None, _sha256, path, abandoned)
+    finally:
+        abandoned.set()
+
+
+def content_of_url(url: str) -> str:
+    """The identity of what is behind a URL: the URL, without what signs it for a time."""
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    if any(name.lower() in _SIGNATURES for name, _ in query):
+        query = [(name, value) for name, value in query if not _signs(name.lower())]
+        url = urlunsplit(parts._replace(query=urlencode(query)))
+    return f"url:{url}"
+
+
+def fingerprint(config: TranscriptionConfig) -> str:
+    """The identity of a configuration; nothing of it can be read from it."""
+    canonical = json.dumps(config.to_wire(), sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def keyed(names: Sequence[str]) -> list[str]:
+    """Names as a journal can hold them: what is not valid Unicode is written in escapes, and made unique by a hash."""
+    return [name if _is_text(name) else _escaped(name) for name in names]
+
+
+def _sha256(path: Path, abandoned: threading.Event) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while (chunk := file.read(CHUNK_BYTES)) and not abandoned.is_set():
+            digest.update(chunk)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _signs(name: str) -> bool:
+    return name in _SIGNING or name in _SIGNATURES or name.startswith(_SIGNING_PREFIXES)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _escaped(name: str) -> str:
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{name.encode('utf-8', 'backslashreplace').decode()}~{digest}"

@@ -1,0 +1,178 @@
+"""What a batch remembers, and the steps in which it does.
+
+A **recording** is a place in the output folder with what lies behind it. Its **content** is what identifies it: a hash
+of its bytes, or an address. Content and **configuration** together are a **job**, which is paid for once, however many
+recordings have the same content. Path, size and time of change only say whether a file has to be hashed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from asyncscribe.ledger import Past
+from asyncscribe.models.transcript import TranscriptId
+
+
+class Step(StrEnum):
+    """The last step of a job that is known to be done."""
+
+    FOUND = "found"
+    """Nothing was done yet that is worth keeping."""
+    UPLOADED = "uploaded"
+    """Its audio is at the service, for 24 hours at least."""
+    SUBMITTING = "submitting"
+    """A request that may have made a paid job was begun."""
+    SUBMITTED = "submitted"
+    """The service has it."""
+    COMPLETED = "completed"
+    """Its transcript was written."""
+    FAILED = "failed"
+    """The service refused it or failed it; it is left alone unless that is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """What is known of one job.
+
+    Attributes:
+        key: The journal's own number of it.
+        content: Identifies what is transcribed.
+        config: Fingerprint of the configuration.
+        step: How far it got.
+        audio_url: Where the service reads the audio.
+        uploaded: Unix seconds of the upload; None for a URL.
+        doubtful_url: The URL of a submission whose end is not known.
+        doubtful_since: Unix seconds of its begin.
+        ids: The service's ids of its submissions, oldest first.
+        reason: Why it failed.
+        category: The kind of failure.
+        audio_seconds: Length of the audio, as the service or a probe told.
+        times: Unix seconds at which it came into each state, by state.
+    """
+
+    key: int
+    content: str
+    config: str
+    step: Step
+    audio_url: str | None = None
+    uploaded: float | None = None
+    doubtful_url: str | None = None
+    doubtful_since: float | None = None
+    ids: tuple[TranscriptId, ...] = ()
+    reason: str | None = None
+    category: str | None = None
+    audio_seconds: float | None = None
+    times: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def past(self) -> Past:
+        """The same, as a job picks it up."""
+        return Past(
+            audio_url=self.audio_url,
+            uploaded=_moment(self.uploaded),
+            ids=self.ids,
+            in_doubt=_moment(self.doubtful_since),
+            doubtful_url=self.doubtful_url,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recording of the batch.
+
+    Attributes:
+        name: Its relative path in the output folder, without a format's suffix.
+        source: Its path or address, as it is shown.
+        size: Bytes; None for a URL.
+        modified: Nanoseconds of its last change; None for a URL.
+        content: Identifies what is in it; None until it was read.
+        seconds: Length of its audio as probed; None if it was not.
+    """
+
+    name: str
+    source: str
+    size: int | None = None
+    modified: int | None = None
+    content: str | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A recording and its present job.
+
+    Attributes:
+        recording: The recording as it was when it was last looked at.
+        job: Its job; None before it has one.
+        written: Whether its transcript was written since the job is what it is.
+    """
+
+    recording: Recording
+    job: JobRecord | None
+    written: bool
+
+
+class Journal(Protocol):
+    """Remembers a batch. What an `await` of a step returns from has been kept for good."""
+
+    async def entries(self, names: Sequence[str]) -> dict[str, Entry]:
+        """What is known of these recordings, by name."""
+        ...
+
+    def all(self) -> AsyncIterator[Entry]:
+        """Everything, by name, a page at a time."""
+        ...
+
+    async def assign(self, recording: Recording, config: str) -> JobRecord:
+        """Keep a recording whose content is known, and return the job of that content and configuration."""
+        ...
+
+    async def keep(self, recording: Recording) -> None:
+        """Keep what is known of a recording."""
+        ...
+
+    async def uploaded(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
+        """The audio of a job is at the service."""
+        ...
+
+    async def submitting(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
+        """A submission begins."""
+        ...
+
+    async def refused(self, key: int) -> None:
+        """The submission made no job."""
+        ...
+
+    async def submitted(self, key: int, transcript_id: TranscriptId, times: Mapping[str, float]) -> None:
+        """The service has the job."""
+        ...
+
+    async def completed(
+        self, key: int, names: Sequence[str], audio_seconds: float | None, times: Mapping[str, float]
+    ) -> None:
+        """The transcript of a job was written for these recordings."""
+        ...
+
+    async def failed(self, key: int, reason: str, category: str, times: Mapping[str, float]) -> None:
+        """A job failed for good."""
+        ...
+
+    async def begin_again(self, key: int) -> JobRecord:
+        """A failed job is to be tried as if it were new."""
+        ...
+
+    async def adopt(self, key: int, transcript_id: TranscriptId, audio_url: str | None) -> None:
+        """A job of the service's turned out to be this one."""
+        ...
+
+    async def limit(self, moment: float, limit: int) -> None:
+        """From this moment (Unix seconds) on, so many jobs could be in flight."""
+        ...
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,445 @@
+"""The journal of one machine: an SQLite file in the output folder.
+
+`sqlite3` is used on one thread of its own. Steps that are asked for while a commit is under way share the next one, so
+that a hundred jobs at once cost as many syncs of the disk as one. With a write-ahead log and `synchronous=FULL` a
+commit that has returned survives the loss of power.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+import anyio
+from filelock import FileLock, Timeout
+
+from asyncscribe.batch.journal import Entry, JobRecord, Recording, Step
+from asyncscribe.errors import JournalBusy, JournalCorrupt, JournalError
+from asyncscribe.models.transcript import TranscriptId
+
+#: The journal's name in the output folder.
+JOURNAL_NAME = ".asyncscribe.sqlite3"
+LOCK_NAME = ".asyncscribe.lock"
+#: Entries read at once when all are read.
+PAGE = 500
+
+#: Each raises the schema by one version; the position is the version that it starts from.
+MIGRATIONS = (
+    """
+    CREATE TABLE jobs (
+        key INTEGER PRIMARY KEY,
+        content TEXT NOT NULL,              -- sha256:... of the bytes, or an address
+        config TEXT NOT NULL,               -- fingerprint of the configuration
+        step TEXT NOT NULL DEFAULT 'found', -- found, uploaded, submitting, submitted, completed, failed
+        audio_url TEXT,
+        uploaded REAL,                      -- times are Unix seconds
+        doubtful_url TEXT,                  -- a submission whose end is not known
+        doubtful_since REAL,
+        ids TEXT NOT NULL DEFAULT '[]',     -- the service's ids, oldest first
+        reason TEXT,
+        category TEXT,
+        audio_seconds REAL,
+        times TEXT NOT NULL DEFAULT '{}',   -- when it came into each state
+        UNIQUE (content, config)
+    );
+    CREATE TABLE recordings (
+        name TEXT PRIMARY KEY,              -- relative path in the output folder
+        source TEXT NOT NULL,
+        size INTEGER,
+        modified INTEGER,                   -- nanoseconds
+        content TEXT,
+        seconds REAL,                       -- length of the audio, probed
+        job INTEGER REFERENCES jobs (key),
+        written INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    CREATE INDEX recordings_of_job ON recordings (job);
+    CREATE TABLE limits (moment REAL NOT NULL, jobs INTEGER NOT NULL);
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    """,
+)
+
+_JOB = (
+    "key, jobs.content, config, step, audio_url, uploaded, doubtful_url, doubtful_since, ids, reason, category, "
+    "audio_seconds, times"
+)
+_ENTRY = f"name, source, size, modified, recordings.content, seconds, written, {_JOB}"
+_JOINED = "recordings LEFT JOIN jobs ON jobs.key = recordings.job"
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+
+class SqliteJournal:
+    """A journal in a file. An async context manager, which holds the folder as long as it writes.
+
+    Args:
+        folder: The output folder; made if it is missing, unless `read_only`.
+        read_only: Only look; another process may be writing meanwhile.
+
+    Raises (on entering):
+        JournalBusy: Another process works on this folder.
+        JournalCorrupt: The file is no journal, or is damaged.
+        JournalError: It can't be opened or written.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        self.path = folder / JOURNAL_NAME
+        self._read_only = read_only
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="asyncscribe journal")
+        self._lock = FileLock(folder / LOCK_NAME, thread_local=False)
+        self._connection: sqlite3.Connection | None = None
+        self._pending: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._committing: asyncio.Future[list[Any]] | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            with anyio.CancelScope(shield=True):
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            while self._committing is not None:
+                await asyncio.wait([self._committing])
+                await asyncio.sleep(0)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown(wait=False)
+
+    # On the journal's thread.
+
+    def _open(self) -> None:
+        try:
+            self._connection = self._opened()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._read_only:
+            if not self.path.exists():
+                raise JournalError(self.path, "there is no journal: no batch was run with this output folder")
+            return self._connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise JournalBusy(self.path, self._holder()) from None
+        except OSError as error:
+            raise JournalError(self.path, error.strerror or str(error)) from error
+        connection = self._connect(str(self.path))
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self, database: str, *, uri: bool = False) -> sqlite3.Connection:
+        with self._translated():
+            connection = sqlite3.connect(
+                database, uri=uri, timeout=10, isolation_level=None, check_same_thread=False, cached_statements=64
+            )
+            try:
+                # The first read of the file; a damaged one is found here and not after something was paid for.
+                problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+            except BaseException:
+                connection.close()
+                raise
+        if problem != "ok":
+            connection.close()
+            raise JournalCorrupt(self.path, str(problem))
+        if version > len(MIGRATIONS):
+            connection.close()
+            raise JournalError(self.path, f"its version is {version}, which a later asyncscribe wrote: upgrade first")
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        with self._translated():
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            for version in range(connection.execute("PRAGMA user_version").fetchone()[0], len(MIGRATIONS)):
+                connection.executescript(f"BEGIN; {MIGRATIONS[version]} PRAGMA user_version={version + 1}; COMMIT")
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            holder = f"process {os.getpid()} on {platform.node()} since {now}"
+            connection.execute("INSERT OR REPLACE INTO facts VALUES ('holder', ?)", (holder,))
+
+    def _holder(self) -> str:
+        with suppress(sqlite3.Error):
+            connection = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, timeout=1)
+            try:
+                return str(connection.execute("SELECT value FROM facts WHERE name = 'holder'").fetchone()[0])
+            finally:
+                connection.close()
+        return "another process"
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        try:
+            if connection is not None:
+                with suppress(sqlite3.Error):
+                    connection.close()
+        finally:
+            self._lock.release()
+
+    def _commit(self, works: Sequence[Work[Any]]) -> list[Any]:
+        connection = self._connection
+        if connection is None:
+            raise JournalError(self.path, "it is closed")
+        with self._translated():
+            connection.execute("BEGIN" if self._read_only else "BEGIN IMMEDIATE")
+            try:
+                results = [work(connection) for work in works]
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+        return results
+
+    def _translated(self) -> _Translated:
+        return _Translated(self.path)
+
+    # On the event loop.
+
+    async def _do(self, work: Work[T]) -> T:
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._pending.append((work, future))
+        if self._committing is None:
+            self._commit_pending()
+        return await future
+
+    def _commit_pending(self) -> None:
+        batch, self._pending = self._pending, []
+        works = [work for work, _ in batch]
+        futures = [future for _, future in batch]
+        self._committing = asyncio.get_running_loop().run_in_executor(self._thread, self._commit, works)
+        self._committing.add_done_callback(lambda done: self._committed(done, futures))
+
+    def _committed(self, done: asyncio.Future[list[Any]], futures: Sequence[asyncio.Future[Any]]) -> None:
+        self._committing = None
+        error = done.exception()
+        results = [None] * len(futures) if error else done.result()
+        for future, result in zip(futures, results, strict=True):
+            # One that was cancelled meanwhile has nobody who asks.
+            if future.done():
+                continue
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+        if self._pending:
+            self._commit_pending()
+
+    async def entries(self, names: Sequence[str]) -> dict[str, Entry]:
+        """See `Journal`."""
+        marks = ",".join("?" * len(names))
+        query = f"SELECT {_ENTRY} FROM {_JOINED} WHERE name IN ({marks})"  # noqa: S608 - question marks only
+        rows = await self._do(lambda connection: connection.execute(query, names).fetchall())
+        return {row[0]: _entry(row) for row in rows}
+
+    async def all(self) -> AsyncIterator[Entry]:
+        """See `Journal`."""
+        query = f"SELECT {_ENTRY} FROM {_JOINED} WHERE name > ? ORDER BY name LIMIT {PAGE}"  # noqa: S608
+        last = ""
+        while True:
+            after = last
+            rows = await self._do(lambda connection, after=after: connection.execute(query, (after,)).fetchall())  # type: ignore[misc]
+            for row in rows:
+                yield _entry(row)
+            if len(rows) < PAGE:
+                return
+            last = rows[-1][0]
+
+    async def assign(self, recording: Recording, config: str) -> JobRecord:
+        """See `Journal`."""
+
+        def work(connection: sqlite3.Connection) -> JobRecord:
+            select = f"SELECT {_JOB} FROM jobs WHERE content = ? AND config = ?"  # noqa: S608
+            row = connection.execute(select, (recording.content, config)).fetchone()
+            if row is None:
+                connection.execute(
+                    "INSERT INTO jobs (content, config, times) VALUES (?, ?, ?)",
+                    (recording.content, config, json.dumps({"found": round(time.time(), 3)})),
+                )
+                row = connection.execute(select, (recording.content, config)).fetchone()
+            _keep(connection, recording)
+            connection.execute(
+                "UPDATE recordings SET written = written AND job IS ?1, job = ?1 WHERE name = ?2",
+                (row[0], recording.name),
+            )
+            return _job(row)
+
+        return await self._do(work)
+
+    async def keep(self, recording: Recording) -> None:
+        """See `Journal`."""
+        await self._do(lambda connection: _keep(connection, recording))
+
+    async def uploaded(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
+        """See `Journal`."""
+        await self._set(key, times, step=Step.UPLOADED, audio_url=audio_url, uploaded=time.time())
+
+    async def submitting(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
+        """See `Journal`."""
+        await self._set(
+            key,
+            times,
+            step=Step.SUBMITTING,
+            audio_url=audio_url,
+            doubtful_url=audio_url,
+            doubtful_since=time.time(),
+        )
+
+    async def refused(self, key: int) -> None:
+        """See `Journal`."""
+        await self._do(
+            lambda connection: connection.execute(
+                "UPDATE jobs SET doubtful_url = NULL, doubtful_since = NULL, step = CASE WHEN ids <> '[]' THEN "
+                "'submitted' WHEN uploaded IS NULL THEN 'found' ELSE 'uploaded' END WHERE key = ?",
+                (key,),
+            )
+        )
+
+    async def submitted(self, key: int, transcript_id: TranscriptId, times: Mapping[str, float]) -> None:
+        """See `Journal`."""
+        await self._do(lambda connection: _add_id(connection, key, transcript_id, times))
+
+    async def completed(
+        self, key: int, names: Sequence[str], audio_seconds: float | None, times: Mapping[str, float]
+    ) -> None:
+        """See `Journal`."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            _update(
+                connection, key, times, step=Step.COMPLETED, reason=None, category=None, audio_seconds=audio_seconds
+            )
+            connection.executemany(
+                "UPDATE recordings SET written = 1 WHERE name = ? AND job = ?", [(name, key) for name in names]
+            )
+
+        await self._do(work)
+
+    async def failed(self, key: int, reason: str, category: str, times: Mapping[str, float]) -> None:
+        """See `Journal`."""
+        await self._set(key, times, step=Step.FAILED, reason=reason, category=category)
+
+    async def begin_again(self, key: int) -> JobRecord:
+        """See `Journal`."""
+
+        def work(connection: sqlite3.Connection) -> JobRecord:
+            _update(connection, key, {}, step=Step.FOUND, reason=None, category=None, ids="[]", audio_url=None)
+            return _job(connection.execute(f"SELECT {_JOB} FROM jobs WHERE key = ?", (key,)).fetchone())  # noqa: S608
+
+        return await self._do(work)
+
+    async def adopt(self, key: int, transcript_id: TranscriptId, audio_url: str | None) -> None:
+        """See `Journal`."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            _add_id(connection, key, transcript_id, {})
+            _update(connection, key, {}, audio_url=audio_url)
+
+        await self._do(work)
+
+    async def limit(self, moment: float, limit: int) -> None:
+        """See `Journal`."""
+        await self._do(lambda connection: connection.execute("INSERT INTO limits VALUES (?, ?)", (moment, limit)))
+
+    async def limits(self) -> list[tuple[float, int]]:
+        """The limits of all runs, oldest first: Unix seconds, jobs."""
+        return await self._do(
+            lambda connection: connection.execute("SELECT moment, jobs FROM limits ORDER BY moment").fetchall()
+        )
+
+    async def _set(self, key: int, times: Mapping[str, float], **columns: object) -> None:
+        await self._do(lambda connection: _update(connection, key, times, **columns))
+
+
+class _Translated:
+    """Makes errors of SQLite the ones that users see."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(exc, sqlite3.OperationalError):
+            raise JournalError(self._path, str(exc)) from exc
+        if isinstance(exc, sqlite3.DatabaseError):
+            raise JournalCorrupt(self._path, str(exc)) from exc
+
+
+def _keep(connection: sqlite3.Connection, recording: Recording) -> None:
+    connection.execute(
+        "INSERT INTO recordings (name, source, size, modified, content, seconds) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET source = excluded.source, size = excluded.size, "
+        "modified = excluded.modified, content = excluded.content, seconds = coalesce(excluded.seconds, seconds)",
+        (
+            recording.name,
+            recording.source,
+            recording.size,
+            recording.modified,
+            recording.content,
+            recording.seconds,
+        ),
+    )
+
+
+def _add_id(connection: sqlite3.Connection, key: int, transcript_id: TranscriptId, times: Mapping[str, float]) -> None:
+    connection.execute("UPDATE jobs SET ids = json_insert(ids, '$[#]', ?) WHERE key = ?", (transcript_id, key))
+    _update(connection, key, times, step=Step.SUBMITTED, doubtful_url=None, doubtful_since=None)
+
+
+def _update(connection: sqlite3.Connection, key: int, times: Mapping[str, float], **columns: object) -> None:
+    settings = ", ".join(f"{name} = ?" for name in columns)
+    values = [value.value if isinstance(value, Step) else value for value in columns.values()]
+    connection.execute(
+        f"UPDATE jobs SET {settings}, times = json_patch(times, ?) WHERE key = ?",  # noqa: S608 - names of columns
+        (*values, json.dumps(times), key),
+    )
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    name, source, size, modified, content, seconds, written = row[:7]
+    job = None if row[7] is None else _job(row[7:])
+    return Entry(Recording(name, source, size, modified, content, seconds), job, bool(written))
+
+
+def _job(row: tuple[Any, ...]) -> JobRecord:
+    key, content, config, step, audio_url, uploaded, url, since, ids, reason, category, seconds, times = row
+    return JobRecord(
+        key=key,
+        content=content,
+        config=config,
+        step=Step(step),
+        audio_url=audio_url,
+        uploaded=uploaded,
+        doubtful_url=url,
+        doubtful_since=since,
+        ids=tuple(map(TranscriptId, json.loads(ids))),
+        reason=reason,
+        category=category,
+        audio_seconds=seconds,
+        times=cast("dict[str, float]", json.loads(times)),
+    )

@@ -1,0 +1,51 @@
+"""The ledger of one job in the journal of its batch."""
+
+from __future__ import annotations
+
+import time
+
+from asyncscribe.batch.journal import Journal
+from asyncscribe.lifecycle import JobState
+from asyncscribe.models.transcript import TranscriptId
+
+
+class JournalLedger:
+    """Writes a job's steps into the journal.
+
+    When it came into which state is kept in memory until the next step is written: it is for the report, and not worth
+    a commit.
+
+    Args:
+        journal: Where to.
+        key: The job's number there.
+    """
+
+    def __init__(self, journal: Journal, key: int) -> None:
+        self._journal = journal
+        self._key = key
+        self._times: dict[str, float] = {}
+
+    def times(self) -> dict[str, float]:
+        """The times since this was last called: Unix seconds by state."""
+        times, self._times = self._times, {}
+        return times
+
+    def moved(self, state: JobState) -> None:
+        """Remember when."""
+        self._times[state.value] = round(time.time(), 3)
+
+    async def uploaded(self, audio_url: str) -> None:
+        """Write it."""
+        await self._journal.uploaded(self._key, audio_url, self.times())
+
+    async def submitting(self, audio_url: str) -> None:
+        """Write it."""
+        await self._journal.submitting(self._key, audio_url, self.times())
+
+    async def refused(self) -> None:
+        """Write it."""
+        await self._journal.refused(self._key)
+
+    async def submitted(self, transcript_id: TranscriptId) -> None:
+        """Write it."""
+        await self._journal.submitted(self._key, transcript_id, self.times())
