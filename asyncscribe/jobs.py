@@ -288,9 +288,7 @@ class JobRunner:
             self._emit(UploadProgress(job.number, job.name, sent, total))
 
         job.move(JobState.UPLOADING)
-        audio_url = await self._uploader.upload(source, progress)
-        await job.ledger.uploaded(audio_url)
-        return audio_url
+        return await self._uploader.upload(source, progress, job.ledger.uploaded)
 
     async def _at_service(self, job: Job, scope: anyio.CancelScope, task_status: TaskStatus[Job]) -> Transcript:
         while True:

@@ -17,17 +17,17 @@ S_co = TypeVar("S_co", covariant=True)
 
 
 class Ledger(Protocol):
-    """Keeps the steps of one job. What an `await` here returns from must survive a crash of the machine.
-
-    An error that is raised here ends the job before the step.
-    """
+    """Keeps the steps of one job, in their order. An error that is raised here ends the job before the step."""
 
     async def uploaded(self, audio_url: str) -> None:
         """The audio is at the service; nothing depends on it but the work of sending it again."""
         ...
 
     async def submitting(self, audio_url: str) -> None:
-        """A request that may make a paid job is about to be sent; if nothing follows, it is in doubt."""
+        """A request that may make a paid job is about to be sent; if nothing follows, it is in doubt.
+
+        What is kept here must survive a crash of the machine.
+        """
         ...
 
     async def refused(self) -> None:

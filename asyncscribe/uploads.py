@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from asyncscribe import protocol
 from asyncscribe.errors import UnreadableAnswer
 from asyncscribe.limiter import Limiter
@@ -25,7 +27,9 @@ class Uploader:
         self._transport = transport
         self._limiter = limiter
 
-    async def upload(self, source: Upload, progress: Progress | None = None) -> UploadUrl:
+    async def upload(
+        self, source: Upload, progress: Progress | None = None, keep: Callable[[str], Awaitable[None]] | None = None
+    ) -> UploadUrl:
         """Send the bytes and return where the service keeps them (24 hours at least).
 
         A failed upload starts over, as the API knows no resumption; a stream only while nothing of it was sent.
@@ -33,6 +37,8 @@ class Uploader:
         Args:
             source: What to send.
             progress: Told how many bytes were handed to the connection.
+            keep: Writes the URL down. Awaited before the next upload begins, so that what a crash can cost is bounded
+                by the number of uploads at once.
 
         Raises:
             SourceError: The source can't be read, or it changed while it was read.
@@ -40,7 +46,9 @@ class Uploader:
         """
         async with self._limiter.slot(object()):
             document = await self._transport.send(protocol.UPLOAD, source, progress)
-        url = document.get("upload_url")
-        if not isinstance(url, str) or not url:
-            raise UnreadableAnswer(str(protocol.UPLOAD), "the answer names no upload_url")
+            url = document.get("upload_url")
+            if not isinstance(url, str) or not url:
+                raise UnreadableAnswer(str(protocol.UPLOAD), "the answer names no upload_url")
+            if keep is not None:
+                await keep(url)
         return UploadUrl(url)

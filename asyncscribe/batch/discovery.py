@@ -82,17 +82,17 @@ class Discovery:
         return await asyncio.get_running_loop().run_in_executor(None, lambda: sum(1 for _ in other._find()))
 
     def _find(self) -> Iterator[Item]:
-        for position, argument in enumerate(self._arguments):
-            earlier = self._arguments[:position]
+        found = _Found()
+        for argument in self._arguments:
             if is_url(argument):
-                if argument not in earlier:
-                    yield Item(argument, self._free_name(argument, _url_name(argument), earlier))
+                if found.take_address(argument):
+                    yield Item(argument, found.free_name(argument, _url_name(argument)))
                 continue
             root = Path(argument)
             for path in self._files(root):
-                if not _found_before(path, earlier):
-                    name = root.name if path == root else path.relative_to(root).as_posix()
-                    yield Item(path, self._free_name(path, name, earlier))
+                if not found.has_file(path):
+                    yield Item(path, found.free_name(path, root.name if path == root else _below(path, root)))
+            found.took(root)
 
     def _files(self, root: Path) -> Iterator[Path]:
         if _is_folder(root):
@@ -121,13 +121,53 @@ class Discovery:
             elif is_media(entry.name):
                 yield Path(entry.path)
 
-    def _free_name(self, source: Path | str, name: str, earlier: Sequence[str]) -> str:
-        if not any(_gives(argument, name) for argument in earlier):
-            return name
-        address = source if isinstance(source, str) else str(source.resolve())
-        digest = hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-        path = PurePosixPath(name)
-        return str(path.with_name(f"{path.stem}~{digest}{path.suffix}"))
+
+class _Found:
+    """What the earlier arguments gave. Of files and addresses, of which there may be many, only hashes are kept."""
+
+    def __init__(self) -> None:
+        self._folders: list[tuple[Path, Path]] = []
+        self._seen: set[int] = set()
+        self._names: set[int] = set()
+
+    def take_address(self, url: str) -> bool:
+        """Whether an address is new; it is not any more."""
+        known = hash(url) in self._seen
+        self._seen.add(hash(url))
+        return not known
+
+    def has_file(self, path: Path) -> bool:
+        """Whether an earlier argument was this file, or a folder whose walk came to it."""
+        if not self._seen and not self._folders:
+            return False
+        try:
+            real = path.resolve()
+        except (OSError, RuntimeError, ValueError):
+            return False
+        return hash(real) in self._seen or any(_is_walked(real, folder) for _, folder in self._folders)
+
+    def free_name(self, source: Path | str, name: str) -> str:
+        """The name, or one with a hash in it if an earlier argument has something of that name."""
+        if hash(name) in self._names or any(_has(folder, name) for folder, _ in self._folders):
+            address = source if isinstance(source, str) else str(source.resolve())
+            digest = hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+            path = PurePosixPath(name)
+            name = str(path.with_name(f"{path.stem}~{digest}{path.suffix}"))
+        if isinstance(source, str):
+            self._names.add(hash(name))
+        return name
+
+    def took(self, root: Path) -> None:
+        """All that a path gave was taken."""
+        try:
+            real = root.resolve()
+        except (OSError, RuntimeError, ValueError):
+            return
+        if _is_folder(root):
+            self._folders.append((root, real))
+        else:
+            self._seen.add(hash(real))
+            self._names.add(hash(root.name))
 
 
 def is_url(argument: str) -> bool:
@@ -150,13 +190,13 @@ def _url_name(url: str) -> str:
     return name.replace("/", "_").replace("\\", "_").replace("\0", "_").lstrip(".") or "recording"
 
 
-def _gives(argument: str, name: str) -> bool:
-    """Whether an argument has an item of this name."""
-    if is_url(argument):
-        return _url_name(argument) == name
-    path = Path(argument)
+def _below(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _has(folder: Path, name: str) -> bool:
     try:
-        return (path / name).exists() if path.is_dir() else path.name == name
+        return (folder / name).exists()
     except (OSError, ValueError):
         return False
 
@@ -166,17 +206,6 @@ def _is_folder(path: Path | os.DirEntry[str]) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         # A loop of links, a name that is too long: the job says what is wrong with it.
-        return False
-
-
-def _found_before(path: Path, earlier: Sequence[str]) -> bool:
-    if not earlier:
-        return False
-    try:
-        real = path.resolve()
-        others = [Path(argument).resolve() for argument in earlier if not is_url(argument)]
-        return any(real == other or (other.is_dir() and _is_walked(real, other)) for other in others)
-    except (OSError, RuntimeError, ValueError):
         return False
 
 

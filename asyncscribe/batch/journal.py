@@ -117,7 +117,11 @@ class Entry:
 
 
 class Journal(Protocol):
-    """Remembers a batch. What an `await` of a step returns from has been kept for good."""
+    """Remembers a batch.
+
+    Steps are kept in the order in which they are told. That a submission begins has been kept for good when the `await`
+    of it returns; other steps may be lost with the process, if the next run can make up for that without paying again.
+    """
 
     async def entries(self, names: Sequence[str]) -> dict[str, Entry]:
         """What is known of these recordings, by name."""
@@ -127,8 +131,8 @@ class Journal(Protocol):
         """Everything, by name, a page at a time."""
         ...
 
-    async def assign(self, recording: Recording, config: str) -> JobRecord:
-        """Keep a recording whose content is known, and return the job of that content and configuration."""
+    async def assign(self, recordings: Sequence[Recording], config: str) -> list[JobRecord]:
+        """Keep recordings whose content is known, and return the job of each content with this configuration."""
         ...
 
     async def keep(self, recording: Recording) -> None:

@@ -62,6 +62,19 @@ class _Work:
     begun: float = field(default_factory=time.monotonic)
 
 
+@dataclass(slots=True)
+class _Find:
+    """A recording that was found, and what is known of it."""
+
+    item: Item
+    name: str
+    look: Look | None
+    there: bool
+    ends: int
+    recording: Recording | None = None
+    job: JobRecord | None = None
+
+
 class Batch:
     """Transcribes folders, files and URLs into a folder, and goes on where an earlier run ended.
 
@@ -109,7 +122,9 @@ class Batch:
         self._discovery = Discovery((), self._output)
         self._stopped = False
         self._under_way: dict[int, _Work] = {}
+        #: How many jobs ended, and the number of those that ended since the records were read that are planned with.
         self._ends = 0
+        self._ended: dict[int, int] = {}
         self._limit: int | None = None
         self.skipped = 0
         self.left = 0
@@ -169,6 +184,7 @@ class Batch:
                     # First, so that no recording joins a job whose transcript is being written already.
                     del self._under_way[work.job.key]
                     self._ends += 1
+                    self._ended[work.job.key] = self._ends
                 for ended in await self._end(work, outcome):
                     yield ended
                 await self._note_limit()
@@ -183,17 +199,34 @@ class Batch:
             yield Tracked(work.items[0][0].source, work.ledger or Unkept(), past)
 
     async def _works(self) -> AsyncIterator[_Work]:
-        loop = asyncio.get_running_loop()
         async for items in self._discovery.chunks():
-            names = keyed([item.name for item in items])
-            entries = await self._journal.entries(names)
-            looks = await loop.run_in_executor(None, self._look, items)
-            for item, name, (look, there) in zip(items, names, looks, strict=True):
+            self._ended.clear()
+            for found in await self._finds(items):
                 if self._stopped:
                     return
-                work = await self._plan(item, name, entries.get(name), look, there=there)
-                if work is not None:
+                if (work := await self._plan(found)) is not None:
                     yield work
+
+    async def _finds(self, items: Sequence[Item]) -> list[_Find]:
+        """What is known of each recording, with as few questions to the disk and the journal as possible."""
+        ends = self._ends
+        names = keyed([item.name for item in items])
+        entries = await self._journal.entries(names)
+        looks = await asyncio.get_running_loop().run_in_executor(None, self._look, items)
+        finds = []
+        for item, name, (look, there) in zip(items, names, looks, strict=True):
+            entry = entries.get(name)
+            find = _Find(item, name, look, there=there and entry is not None and entry.written, ends=ends)
+            find.recording = _recognised(item, name, entry, look)
+            if entry is not None and find.recording == entry.recording:
+                find.job = self._known_job(entry)
+            finds.append(find)
+        new = [find for find in finds if find.recording is not None and find.job is None]
+        if new:
+            jobs = await self._journal.assign([find.recording for find in new if find.recording], self._fingerprint)
+            for find, job in zip(new, jobs, strict=True):
+                find.job = job
+        return finds
 
     def _look(self, items: Sequence[Item]) -> list[tuple[Look | None, bool]]:
         """Each recording's file, and whether all its outputs exist. On a thread."""
@@ -205,20 +238,20 @@ class Batch:
             for item in items
         ]
 
-    async def _plan(
-        self, item: Item, name: str, entry: Entry | None, look: Look | None, *, there: bool
-    ) -> _Work | None:
-        recording = await self._recording(item, name, entry, look)
-        if recording is None:
+    def _known_job(self, entry: Entry) -> JobRecord | None:
+        same = entry.job is not None and (entry.job.content, entry.job.config) == (
+            entry.recording.content,
+            self._fingerprint,
+        )
+        return entry.job if same else None
+
+    async def _plan(self, find: _Find) -> _Work | None:
+        job = await self._present_job(find)
+        if job is None:
             # It can't be read: its job says why, and nothing of it is worth keeping.
-            return _Work([(item, name)])
-        job = self._known_job(recording, entry)
-        there = there and entry is not None and entry.written
-        if job is None or plan(job, there=there, retry_failed=self._retry_failed) not in {Plan.NOTHING, Plan.LEAVE}:
-            # What is in the entry was read with those of other recordings and may be old: not to be paid for by.
-            job = await self._present_job(recording)
+            return _Work([(find.item, find.name)])
         under_way = job.key in self._under_way
-        match plan(job, there=there, under_way=under_way, retry_failed=self._retry_failed):
+        match plan(job, there=find.there, under_way=under_way, retry_failed=self._retry_failed):
             case Plan.NOTHING:
                 self.skipped += 1
                 return None
@@ -226,46 +259,23 @@ class Batch:
                 self.left += 1
                 return None
             case Plan.SHARE:
-                self._under_way[job.key].items.append((item, name))
+                self._under_way[job.key].items.append((find.item, find.name))
                 return None
             case Plan.BEGIN_AGAIN:
                 job = await self._journal.begin_again(job.key)
-        work = _Work([(item, name)], job, JournalLedger(self._journal, job.key))
+        work = _Work([(find.item, find.name)], job, JournalLedger(self._journal, job.key))
         self._under_way[job.key] = work
         return work
 
-    def _known_job(self, recording: Recording, entry: Entry | None) -> JobRecord | None:
-        if entry is None or entry.job is None or entry.recording != recording:
-            return None
-        same = (entry.job.content, entry.job.config) == (recording.content, self._fingerprint)
-        return entry.job if same else None
-
-    async def _present_job(self, recording: Recording) -> JobRecord:
-        while True:
-            ends = self._ends
-            job = await self._journal.assign(recording, self._fingerprint)
-            # A job that ended while the journal was read may have been read as it was before its end.
-            if ends == self._ends or job.key in self._under_way:
-                return job
-
-    async def _recording(self, item: Item, name: str, entry: Entry | None, look: Look | None) -> Recording | None:
-        """The recording with its identity; None if it can't be read."""
-        if isinstance(item.source, str):
-            return Recording(name, name_of(item.source), content=content_of_url(item.source))
-        known = entry.recording if entry else None
-        if look is None:
-            # A file that is gone: what was sent of it earlier can still be had.
-            return known if known is not None and known.content is not None and not item.source.exists() else None
-        source = name_of(item.source)
-        if known is not None and (known.size, known.modified) == (look.size, look.modified):
-            content, seconds = known.content, known.seconds
-        else:
-            content = seconds = None
-        try:
-            content = content or await content_of_file(item.source)
-        except OSError:
-            return None
-        return Recording(name, source, look.size, look.modified, content, seconds)
+    async def _present_job(self, find: _Find) -> JobRecord | None:
+        """The job of a recording as it is now; None if the recording can't be read."""
+        if find.recording is None:
+            find.recording = await _read(find)
+        # What was read before the job ended would have it paid for once more.
+        while find.recording is not None and (find.job is None or self._ended.get(find.job.key, 0) > find.ends):
+            find.ends = self._ends
+            (find.job,) = await self._journal.assign([find.recording], self._fingerprint)
+        return find.job
 
     async def _end(self, work: _Work, outcome: Outcome[Tracked[Path | str]]) -> list[BatchOutcome]:
         """Write the transcript for all recordings of a job, and keep how it ended."""
@@ -316,3 +326,28 @@ class Batch:
         if limit != self._limit:
             self._limit = limit
             await self._journal.limit(time.time(), limit)
+
+
+def _recognised(item: Item, name: str, entry: Entry | None, look: Look | None) -> Recording | None:
+    """The recording with its identity, if that can be told without reading the file."""
+    if isinstance(item.source, str):
+        return Recording(name, name_of(item.source), content=content_of_url(item.source))
+    known = entry.recording if entry else None
+    if known is None or known.content is None:
+        return None
+    if look is None:
+        # Of a file that is gone, what was sent earlier can still be had.
+        return None if item.source.exists() else known
+    same = (known.size, known.modified, known.source) == (look.size, look.modified, name_of(item.source))
+    return known if same else None
+
+
+async def _read(find: _Find) -> Recording | None:
+    path, look = find.item.source, find.look
+    if look is None or isinstance(path, str):
+        return None
+    try:
+        content = await content_of_file(path)
+    except OSError:
+        return None
+    return Recording(find.name, name_of(path), look.size, look.modified, content)

@@ -84,9 +84,7 @@ class World:
         ]
 
     def server(self):
-        server = LocalServer(
-            SimulatedEngine(speed=1), limit=2, api_key=KEY, list_lag=self.options.get("list_lag", 0.0)
-        )
+        server = LocalServer(SimulatedEngine(speed=1), limit=2, api_key=KEY, list_lag=self.options.get("list_lag", 0.0))
         server.faults.script("POST", "/v2/transcript", *self.options.get("script", ()))
         return server
 

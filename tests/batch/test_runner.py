@@ -14,7 +14,9 @@ async def test_every_recording_becomes_its_files(server, client, folder, tmp_pat
         assert await batch.count([str(folder)]) == 5
         outcomes = [outcome async for outcome in batch.run([str(folder)])]
     assert {outcome.error for outcome in outcomes} == {None}
-    written = sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file() and path.name[0] != ".")
+    written = sorted(
+        path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file() and path.name[0] != "."
+    )
     names = ["a.mp3", "a.wav", "-dash.wav", "with space.wav", "Straße/日本語.ogg"]
     assert written == sorted(f"{name}.{suffix}" for name in names for suffix in ("json", "srt"))
     assert all(path.exists() for outcome in outcomes for path in outcome.files)
