@@ -38,8 +38,8 @@ JOURNAL_NAME = ".asyncscribe.sqlite3"
 LOCK_NAME = ".asyncscribe.lock"
 #: Entries read at once when all are read.
 PAGE = 500
-#: Seconds that a step which is waited for waits for others. 200 jobs a second share a commit with 2 or 3.
-LINGER = 0.005
+#: Seconds that a step which is waited for waits for others. At 200 jobs a second, 2 or 3 share a commit.
+LINGER = 0.01
 #: Seconds that other steps wait for one that is waited for.
 NOTE_LINGER = 0.1
 
