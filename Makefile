@@ -16,6 +16,7 @@ $(VENV)/.installed-%: pyproject.toml
 	@touch $@
 
 demo: $(VENV)/.installed-local ## transcribe examples/audio on the embedded server; files go to demo-output/
+	@rm -rf demo-output
 	@$(BIN)/asyncscribe batch examples/audio --local --output demo-output --format json --format srt --print
 
 test: $(VENV)/.installed-test ## run the tests, report the coverage

@@ -11,6 +11,9 @@ from asyncscribe.errors import (
     ConnectFailed,
     ConnectionLost,
     FailureCategory,
+    JournalBusy,
+    JournalCorrupt,
+    JournalError,
     MissingApiKey,
     NotFound,
     NotOpen,
@@ -32,6 +35,7 @@ from asyncscribe.errors import (
     WaitTimeout,
 )
 from asyncscribe.jobs import Job
+from asyncscribe.ledger import Ledger, Past, Tracked
 from asyncscribe.lifecycle import JobState
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.options import LanguageCode, PiiPolicy, SpeechModel
@@ -47,6 +51,7 @@ from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.policies.submission import SubmissionPolicy
 from asyncscribe.settings import Region, Timeouts
+from asyncscribe.sources import SignedOnDemand
 from asyncscribe.version import __version__
 
 __all__ = [
@@ -67,13 +72,18 @@ __all__ = [
     "HttpBudget",
     "Job",
     "JobState",
+    "JournalBusy",
+    "JournalCorrupt",
+    "JournalError",
     "LanguageCode",
+    "Ledger",
     "ListItem",
     "MissingApiKey",
     "NotFound",
     "NotOpen",
     "NotReady",
     "Outcome",
+    "Past",
     "PermissionDenied",
     "PiiPolicy",
     "RateLimited",
@@ -83,11 +93,13 @@ __all__ = [
     "ServerError",
     "ServiceError",
     "ServiceTimeout",
+    "SignedOnDemand",
     "SourceError",
     "SpeechModel",
     "SubmissionInDoubt",
     "SubmissionPolicy",
     "Timeouts",
+    "Tracked",
     "Transcript",
     "TranscriptStatus",
     "TranscriptionConfig",

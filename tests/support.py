@@ -34,3 +34,9 @@ def recording(name: str = "a", **rules: object) -> str:
 def plain_environment() -> dict[str, str]:
     """The environment without the coverage that is measured in child processes, which takes memory and modules."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+
+
+def transcripts(folder: Path) -> list[str]:
+    """The files of an output folder, without what belongs to the journal."""
+    paths = [path for path in Path(folder).rglob("*") if path.is_file() and not path.name.startswith(".asyncscribe")]
+    return sorted(path.relative_to(folder).as_posix() for path in paths)

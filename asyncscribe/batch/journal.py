@@ -123,6 +123,16 @@ class Journal(Protocol):
     of it returns; other steps may be lost with the process, if the next run can make up for that without paying again.
     """
 
+    async def bind(self, service: str, *, lasting: bool) -> None:
+        """Say which service the batch is of.
+
+        What was begun at one that has ended with its process (not `lasting`) is begun again.
+
+        Raises:
+            JournalError: Jobs of another service are unfinished.
+        """
+        ...
+
     async def entries(self, names: Sequence[str]) -> dict[str, Entry]:
         """What is known of these recordings, by name."""
         ...

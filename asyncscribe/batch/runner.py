@@ -7,16 +7,18 @@ import errno
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from asyncscribe.batch.allowance import Allowance
 from asyncscribe.batch.discovery import Discovery, Item, Unreadable
 from asyncscribe.batch.identity import Look, content_of_file, content_of_url, fingerprint, keyed, look_at
 from asyncscribe.batch.journal import Entry, JobRecord, Journal, Recording
 from asyncscribe.batch.outputs import Format, Outputs
 from asyncscribe.batch.plan import Plan, plan
+from asyncscribe.batch.probing import seconds_of
 from asyncscribe.batch.sqlite import SqliteJournal
 from asyncscribe.batch.steps import JournalLedger
 from asyncscribe.client import AsyncClient
@@ -25,6 +27,7 @@ from asyncscribe.ledger import Past, Tracked, Unkept
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
 from asyncscribe.pipeline import Outcome
+from asyncscribe.settings import is_local
 from asyncscribe.sources import name_of
 
 #: Errors of files that every further file would meet as well.
@@ -60,6 +63,8 @@ class _Work:
     job: JobRecord | None = None
     ledger: JournalLedger | None = None
     begun: float = field(default_factory=time.monotonic)
+    seconds: float | None = None
+    paid: bool = False
 
 
 @dataclass(slots=True)
@@ -90,6 +95,7 @@ class Batch:
         formats: What is written for each recording.
         config: What the service is asked to do.
         retry_failed: Try again what failed for good in an earlier run.
+        max_hours: Submit no more once this run has had so many hours of audio transcribed; what runs then ends.
         journal: Where the steps are kept; default: a file in the output folder.
 
     Raises (on entering):
@@ -108,6 +114,7 @@ class Batch:
         formats: Sequence[Format] = (Format.JSON,),
         config: TranscriptionConfig | None = None,
         retry_failed: bool = False,
+        max_hours: float | None = None,
         journal: Journal | None = None,
     ) -> None:
         self._client = client
@@ -116,6 +123,7 @@ class Batch:
         self._config = config or TranscriptionConfig()
         self._fingerprint = fingerprint(self._config)
         self._retry_failed = retry_failed
+        self._allowance = Allowance(None if max_hours is None else 3600 * max_hours)
         self._given = journal
         self._opened: Journal | None = None
         self._exit = AsyncExitStack()
@@ -131,7 +139,12 @@ class Batch:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self._opened = self._given or await stack.enter_async_context(SqliteJournal(self._output))
+            journal = self._given
+            if journal is None:
+                journal = await stack.enter_async_context(SqliteJournal(self._output))
+            # A server of this machine may be gone tomorrow, and what it had with it.
+            await journal.bind(self._client.base_url, lasting=not is_local(self._client.base_url))
+            self._opened = journal
             self._exit = stack.pop_all()
         return self
 
@@ -149,6 +162,11 @@ class Batch:
     def stopped(self) -> bool:
         """Whether it was stopped, by the caller or because nothing more could succeed."""
         return self._stopped
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether `max_hours` kept something from being submitted."""
+        return self._allowance.exhausted
 
     @property
     def unreadable(self) -> list[Unreadable]:
@@ -264,8 +282,22 @@ class Batch:
             case Plan.BEGIN_AGAIN:
                 job = await self._journal.begin_again(job.key)
         work = _Work([(find.item, find.name)], job, JournalLedger(self._journal, job.key))
+        if not job.ids and job.doubtful_url is None and not await self._afford(find, work):
+            return None
         self._under_way[job.key] = work
         return work
+
+    async def _afford(self, find: _Find, work: _Work) -> bool:
+        """Whether the allowance has room for a new job; if not, no further one is taken up."""
+        if not self._allowance.is_limited:
+            return True
+        work.paid = True
+        if find.recording is not None and isinstance(find.item.source, Path):
+            work.seconds = find.recording.seconds or await seconds_of(find.item.source)
+            await self._journal.keep(replace(find.recording, seconds=work.seconds))
+        if not self._allowance.admit(work.seconds):
+            self._stopped = True
+        return not self._stopped
 
     async def _present_job(self, find: _Find) -> JobRecord | None:
         """The job of a recording as it is now; None if the recording can't be read."""
@@ -297,6 +329,8 @@ class Batch:
             self._stopped = True
         if work.job is None or work.ledger is None:
             return
+        if work.paid:
+            self._allowance.correct(work.seconds, outcome.transcript.audio_duration if outcome.transcript else 0.0)
         if outcome.transcript is not None:
             # Only when it is written for all: what is missing is fetched again by the next run, and not paid for.
             if len(written) == len(work.items):

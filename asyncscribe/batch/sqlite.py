@@ -295,6 +295,10 @@ class SqliteJournal:
             await asyncio.sleep(0)
             self._commit_pending()
 
+    async def bind(self, service: str, *, lasting: bool) -> None:
+        """See `Journal`."""
+        await self._do(lambda connection: _bind(connection, self.path, service, lasting=lasting))
+
     async def entries(self, names: Sequence[str]) -> dict[str, Entry]:
         """See `Journal`."""
         marks = ",".join("?" * len(names))
@@ -432,6 +436,28 @@ class _Translated:
             raise JournalError(self._path, str(exc)) from exc
         if isinstance(exc, sqlite3.DatabaseError):
             raise JournalCorrupt(self._path, str(exc)) from exc
+
+
+def _bind(connection: sqlite3.Connection, path: Path, service: str, *, lasting: bool) -> None:
+    facts = dict(connection.execute("SELECT name, value FROM facts WHERE name IN ('service', 'lasting')").fetchall())
+    earlier = facts.get("service", service)
+    if earlier != service:
+        unfinished = connection.execute(
+            "SELECT count(*) FROM jobs WHERE step NOT IN ('completed', 'failed') AND (ids <> '[]' OR doubtful_url "
+            "IS NOT NULL)"
+        ).fetchone()[0]
+        if unfinished and facts.get("lasting") == "1":
+            raise JournalError(
+                path,
+                f"it holds {unfinished} unfinished jobs of {earlier}: finish them there, or use another output folder",
+            )
+        connection.execute(
+            "UPDATE jobs SET audio_url = NULL, uploaded = NULL, doubtful_url = NULL, doubtful_since = NULL, "
+            "ids = '[]', step = CASE step WHEN 'completed' THEN step ELSE 'found' END"
+        )
+    connection.executemany(
+        "INSERT OR REPLACE INTO facts VALUES (?, ?)", [("service", service), ("lasting", str(int(lasting)))]
+    )
 
 
 def _assign(connection: sqlite3.Connection, recording: Recording, config: str, times: str) -> JobRecord:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from asyncscribe.cli import account, batch, doctor, serve, transcribe
+from asyncscribe.cli import account, batch, batches, doctor, serve, transcribe
+from asyncscribe.cli.groups import DefaultCommandGroup
 from asyncscribe.version import __version__
 
 app = typer.Typer(
@@ -20,7 +21,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(transcribe.transcribe)
-app.command()(batch.batch)
+batch_app = typer.Typer(
+    cls=DefaultCommandGroup,
+    help="Transcribe folders of recordings into files, and look at what came of it.\n\n"
+    "`batch SOURCE... --output DIR` is short for `batch run`; a folder that is named like a command is `./NAME`.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+batch_app.command("run")(batch.batch)
+batch_app.command()(batches.status)
+batch_app.command()(batches.export)
+app.add_typer(batch_app, name="batch")
 app.command("list")(account.list_)
 app.command()(account.get)
 app.command()(account.delete)

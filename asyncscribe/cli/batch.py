@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +12,7 @@ from typing import Annotated
 import typer
 
 from asyncscribe.batch import Batch, BatchOutcome, Format
+from asyncscribe.batch.pricing import price_per_hour
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.exits import Exit, UserError, run, tell
 from asyncscribe.cli.options import (
@@ -27,14 +30,19 @@ from asyncscribe.cli.options import (
     Speakers,
 )
 from asyncscribe.cli.rendering import Display, Ndjson, choose, printable, reason, write_json
-from asyncscribe.errors import AccountError
+from asyncscribe.errors import AccountError, JournalError
+from asyncscribe.models.config import TranscriptionConfig
 
 
 def batch(
     sources: Annotated[
-        list[str],
-        typer.Argument(metavar="SOURCE...", help="Folders (walked recursively for audio and video), files and URLs."),
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Folders (walked recursively for audio and video), files and URLs; - reads them from stdin.",
+        ),
+    ] = None,
+    *,
     output: Annotated[
         Path, typer.Option("--output", "-O", metavar="DIR", help="Where the transcripts go; made if it is missing.")
     ],
@@ -53,14 +61,35 @@ def batch(
     concurrency: Concurrency = None,
     local: Local = False,
     base_url: BaseUrl = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again what failed for good in an earlier run.")
+    ] = False,
+    max_hours: Annotated[
+        float | None,
+        typer.Option(
+            "--max-hours", min=0.0, metavar="H", help="Submit no more after so many hours of audio (exit code 3)."
+        ),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            "--max-cost", min=0.0, metavar="USD", help="The same by list price, without extras (exit code 3)."
+        ),
+    ] = None,
+    from_file: Annotated[
+        Path | None,
+        typer.Option("--from-file", metavar="FILE", help="Also the sources in this file, one a line; - is stdin."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event to stdout, a JSON object a line.")] = False,
     print_text: Annotated[bool, typer.Option("--print", help="Also print each text to stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress; failures are still listed.")] = False,
 ) -> None:
     """Transcribe folders of recordings into files: DIR/<relative path with its suffix>.<format>.
 
-    A failing recording stops nothing; failures are listed at the end. The API key is read from ASSEMBLYAI_API_KEY or
-    from a file named .env. Exit codes: 0 all done, 1 some failed, 2 wrong usage, 130 interrupted.
+    A failing recording stops nothing; failures are listed at the end. Whatever ends it, the same command goes on where
+    it ended: what is done is skipped, what was submitted is waited for and not paid again. The API key is read from
+    ASSEMBLYAI_API_KEY or from a file named .env. Exit codes: 0 all done, 1 some failed, 2 wrong usage, 3 stopped by
+    --max-hours or --max-cost, 130 interrupted.
     """
     if as_json and print_text:
         raise typer.BadParameter("--json and --print contradict one another: both write to stdout")
@@ -74,14 +103,50 @@ def batch(
 
     async def work() -> Exit:
         wanted = features.configuration()
+        given = list(named(sources or (), from_file))
+        hours = _hours(max_hours, max_cost, wanted)
         async with (
             connect(local=local, base_url=base_url, concurrency=concurrency, on_event=display.event) as client,
-            Batch(client, output, formats=forms, config=wanted) as batch,
+            Batch(client, output, formats=forms, config=wanted, retry_failed=retry_failed, max_hours=hours) as batch,
         ):
-            failures = await _follow(batch, sources, display, print_text)
+            try:
+                failures = await _follow(batch, given, display, print_text)
+            except asyncio.CancelledError:
+                tell(f"{display.tally.done} done; everything is kept: the same command goes on from here")
+                raise
             return _conclude(display, batch, failures, output)
 
     run(work)
+
+
+def named(sources: Sequence[str], from_file: Path | None) -> Iterator[str]:
+    """The sources of the command line, and those that a file or stdin names, one a line.
+
+    Raises:
+        UserError: There are none, or the file can't be read.
+    """
+    some = False
+    for source in [*sources, *([] if from_file is None else [None])]:
+        if source == "-" or (source is None and str(from_file) == "-"):
+            lines: Iterable[str] = sys.stdin
+        elif source is None and from_file is not None:
+            try:
+                lines = from_file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+            except OSError as error:
+                raise UserError(f"{from_file} can't be read: {error.strerror}") from error
+        else:
+            lines = [source or ""]
+        for line in lines:
+            if text := line.rstrip("\r\n") if lines is not sys.stdin else line.strip():
+                some = True
+                yield text
+    if not some:
+        raise UserError("nothing to transcribe is named", "give folders, files or URLs")
+
+
+def _hours(hours: float | None, cost: float | None, config: TranscriptionConfig) -> float | None:
+    limits = [hours, None if cost is None else cost / price_per_hour(config)]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 async def _follow(batch: Batch, sources: Sequence[str], display: Display, print_text: bool) -> list[BatchOutcome]:
@@ -105,16 +170,32 @@ async def _follow(batch: Batch, sources: Sequence[str], display: Display, print_
 def _conclude(display: Display, batch: Batch, failures: Sequence[BatchOutcome], output: Path) -> Exit:
     tally = display.tally
     if isinstance(display, Ndjson):
-        write_json({"type": "summary", "done": tally.done, "failed": tally.failed})
+        write_json(
+            {
+                "type": "summary",
+                "done": tally.done,
+                "failed": tally.failed,
+                "skipped": batch.skipped,
+                "left": batch.left,
+                "stopped": batch.exhausted,
+            }
+        )
     else:
-        tell(f"{tally.done} done, {tally.failed} failed; transcripts are in {printable(str(output))}")
+        skipped = f", {batch.skipped} were done before" if batch.skipped else ""
+        tell(f"{tally.done} done, {tally.failed} failed{skipped}; transcripts are in {printable(str(output))}")
         for outcome in failures:
             tell(f"  {printable(outcome.item.name)}: {reason(outcome)}")
         for unreadable in batch.unreadable:
             tell(f"  {printable(str(unreadable.path))}: can't be read: {unreadable.problem}")
+        if batch.left:
+            tell(f"  {batch.left} failed in an earlier run and were left alone; --retry-failed tries them again")
+        if batch.exhausted:
+            tell("  stopped at the allowance; the same command goes on with what is left")
     for outcome in failures:
-        if isinstance(outcome.error, AccountError):
+        if isinstance(outcome.error, AccountError | JournalError):
             raise outcome.error
-    if not tally.done and not failures and not batch.unreadable:
+    if not (tally.done or failures or batch.unreadable or batch.skipped or batch.left or batch.exhausted):
         raise UserError("there is no audio or video in what was given", code=Exit.FAILED)
-    return Exit.FAILED if failures or batch.unreadable else Exit.DONE
+    if batch.exhausted:
+        return Exit.STOPPED
+    return Exit.FAILED if failures or batch.unreadable or batch.left else Exit.DONE

@@ -24,6 +24,8 @@ class Exit(IntEnum):
     """Something failed; it is listed at the end."""
     USAGE = 2
     """The command was called wrongly, or a setting is missing."""
+    STOPPED = 3
+    """An allowance was used up before everything was done."""
     INTERRUPTED = 130
     """Ctrl-C, or SIGTERM."""
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from asyncscribe.cli import connection
 from asyncscribe.cli.app import app
 from asyncscribe.server import LocalServer, faults
-from tests.support import EXAMPLES, KEY, POLLING, recording
+from tests.support import EXAMPLES, KEY, POLLING, recording, transcripts
 
 BROKEN = EXAMPLES / "broken" / "shopping list.mp3"
 
@@ -157,7 +157,7 @@ def test_what_is_paid_for_is_kept_when_the_account_is_refused_midway(served, com
     assert len(served.records) == 2
     assert len(posts) < 40
     if command_line[0] == "batch":
-        assert len(list(Path("out").iterdir())) == 2
+        assert len(transcripts("out")) == 2
     else:
         assert result.stdout.count("simulated transcript") == 2
 
@@ -167,7 +167,7 @@ def test_a_batch_writes_a_file_for_each_and_tells_on_stderr(served, folder, tmp_
     assert result.exit_code == 0
     assert result.stdout == ""
     assert "5 done, 0 failed" in result.stderr
-    assert len(list((tmp_path / "out").rglob("*.*"))) == 10
+    assert len(transcripts(tmp_path / "out")) == 10
     assert (tmp_path / "out" / "Straße" / "日本語.ogg.txt").exists()
 
 
@@ -187,7 +187,7 @@ def test_json_is_events_a_line_and_a_summary(served, folder, tmp_path):
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     types = {line["type"] for line in lines}
     assert types >= {"state", "upload", "outcome", "summary", "retry", "pause", "resubmitting"}
-    assert lines[-1] == {"type": "summary", "done": 6, "failed": 0}
+    assert lines[-1] == {"type": "summary", "done": 6, "failed": 0, "skipped": 0, "left": 0, "stopped": False}
     outcomes = [line for line in lines if line["type"] == "outcome"]
     assert all(Path(line["files"][0]).exists() for line in outcomes)
     assert sum(line["submissions"] for line in outcomes) == 7
@@ -289,8 +289,12 @@ def test_an_interrupted_batch_exits_with_130_and_leaves_nothing_half_written(ser
         process.send_signal(number)
         _, stderr = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert stderr.strip() == "interrupted"
-    assert [path.name for path in output.iterdir()] == ["quick.mp3.json"]
+    assert stderr.split("\n")[-3:] == [
+        "1 done; everything is kept: the same command goes on from here",
+        "interrupted",
+        "",
+    ]
+    assert transcripts(output) == ["quick.mp3.json"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

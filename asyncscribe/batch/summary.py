@@ -1,0 +1,54 @@
+"""What a journal adds up to. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from asyncscribe.batch.journal import Entry, Step
+
+#: Reasons that are kept.
+MOST_REASONS = 20
+
+
+@dataclass(slots=True)
+class Summary:
+    """The counts of a batch.
+
+    Attributes:
+        recordings: All of them, by the last step of their job.
+        unread: Recordings that have no job yet.
+        audio_seconds: Length of what was transcribed, each job once.
+        submissions: Paid or unpaid submissions of all jobs.
+        resubmissions: Of those, the ones after a failure of the service.
+        failures: Failed jobs by kind.
+        reasons: The reason of the first recordings that failed, by name.
+    """
+
+    recordings: Counter[str] = field(default_factory=Counter)
+    unread: int = 0
+    audio_seconds: float = 0.0
+    submissions: int = 0
+    resubmissions: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, str] = field(default_factory=dict)
+    _jobs: set[int] = field(default_factory=set)
+
+    def take(self, entry: Entry) -> None:
+        """Count a recording."""
+        job = entry.job
+        if job is None:
+            self.unread += 1
+            return
+        self.recordings[job.step.value] += 1
+        if job.step is Step.FAILED and len(self.reasons) < MOST_REASONS:
+            self.reasons[entry.recording.name] = job.reason or "no reason given"
+        if job.key in self._jobs:
+            return
+        self._jobs.add(job.key)
+        self.submissions += len(job.ids)
+        self.resubmissions += max(0, len(job.ids) - 1)
+        if job.step is Step.COMPLETED:
+            self.audio_seconds += job.audio_seconds or 0.0
+        if job.step is Step.FAILED:
+            self.failures[job.category or "unknown"] += 1

@@ -1,0 +1,104 @@
+"""`asyncscribe batch status | export`: what a batch has come to, by its journal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from asyncscribe.batch.exporting import TableFormat, rows, write_lines, write_parquet
+from asyncscribe.batch.pricing import PRICES_OF, USD_PER_HOUR
+from asyncscribe.batch.sqlite import SqliteJournal
+from asyncscribe.batch.summary import Summary
+from asyncscribe.cli.exits import Exit, UserError, run, tell
+from asyncscribe.cli.options import AsJson
+from asyncscribe.cli.rendering import printable, write_json
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of the batch.")]
+
+
+def status(folder: Folder, as_json: AsJson = False) -> None:
+    """Show how far a batch is: counts, hours of audio, resubmissions, failures by reason. Also while it runs."""
+
+    async def work() -> Exit:
+        summary = Summary()
+        async with SqliteJournal(folder, read_only=True) as journal:
+            async for entry in journal.all():
+                summary.take(entry)
+        (_json if as_json else _table)(folder, summary)
+        return Exit.DONE
+
+    run(work)
+
+
+def _cost(summary: Summary) -> tuple[float, float]:
+    hours = summary.audio_seconds / 3600
+    return hours * min(USD_PER_HOUR.values()), hours * max(USD_PER_HOUR.values())
+
+
+def _json(folder: Path, summary: Summary) -> None:
+    write_json(
+        {
+            "type": "batch",
+            "folder": printable(str(folder)),
+            "recordings": dict(summary.recordings),
+            "unread": summary.unread,
+            "audio_hours": round(summary.audio_seconds / 3600, 4),
+            "submissions": summary.submissions,
+            "resubmissions": summary.resubmissions,
+            "failures": dict(summary.failures),
+            "reasons": {printable(name): printable(reason) for name, reason in summary.reasons.items()},
+        }
+    )
+
+
+def _table(folder: Path, summary: Summary) -> None:
+    cheapest, dearest = _cost(summary)
+    table = Table(title=f"batch in {printable(str(folder))}", show_header=False, title_justify="left")
+    for step, count in summary.recordings.most_common():
+        table.add_row(step, str(count))
+    if summary.unread:
+        table.add_row("could not be read", str(summary.unread))
+    table.add_row("hours of audio transcribed", f"{summary.audio_seconds / 3600:.2f}")
+    table.add_row("list price", f"{cheapest:.2f} to {dearest:.2f} USD, by model ({PRICES_OF:%Y-%m})")
+    table.add_row("resubmissions", str(summary.resubmissions))
+    for category, count in summary.failures.most_common():
+        table.add_row(f"failed: {category}", str(count))
+    console = Console(soft_wrap=not sys.stdout.isatty())
+    console.print(table)
+    for name, reason in summary.reasons.items():
+        console.print(f"  {printable(name)}: {printable(reason)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def export(
+    folder: Folder,
+    form: Annotated[TableFormat, typer.Option("--format", "-f", help="What the table is.")] = TableFormat.CSV,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-O", metavar="FILE", help="Where to [default: stdout]")
+    ] = None,
+) -> None:
+    """Write all results of a batch as one table: a row for each recording, with its text."""
+    if form is TableFormat.PARQUET and output is None:
+        raise typer.BadParameter("Parquet is no text; name a file", param_hint="--output")
+
+    async def work() -> Exit:
+        async with SqliteJournal(folder, read_only=True) as journal:
+            table = rows(journal.all(), folder)
+            try:
+                if output is None:
+                    count = await write_lines(table, form, sys.stdout)
+                elif form is TableFormat.PARQUET:
+                    count = await write_parquet(table, output)
+                else:
+                    with output.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                        count = await write_lines(table, form, file)
+            except OSError as error:
+                raise UserError(f"{output or 'stdout'} can't be written: {error.strerror or error}") from error
+        tell(f"{count} recordings")
+        return Exit.DONE
+
+    run(work)
