@@ -1,8 +1,9 @@
-"""`asyncscribe batch status | export`: what a batch has come to, by its journal."""
+"""`asyncscribe batch status | export | recover`: what a batch has come to, and a journal that was lost."""
 
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,24 @@ from rich.table import Table
 
 from asyncscribe.batch.exporting import TableFormat, rows, write_lines, write_parquet
 from asyncscribe.batch.pricing import PRICES_OF, USD_PER_HOUR
-from asyncscribe.batch.sqlite import SqliteJournal
+from asyncscribe.batch.recovery import recover as remake
+from asyncscribe.batch.sqlite import JOURNAL_NAME, SqliteJournal
 from asyncscribe.batch.summary import Summary
+from asyncscribe.cli.connection import connect
 from asyncscribe.cli.exits import Exit, UserError, run, tell
-from asyncscribe.cli.options import AsJson
+from asyncscribe.cli.options import (
+    AsJson,
+    BaseUrl,
+    ConfigFile,
+    Features,
+    Keyterms,
+    Language,
+    Models,
+    Multichannel,
+    Options,
+    Redact,
+    Speakers,
+)
 from asyncscribe.cli.rendering import printable, write_json
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of the batch.")]
@@ -100,5 +115,50 @@ def export(
                 raise UserError(f"{output or 'stdout'} can't be written: {error.strerror or error}") from error
         tell(f"{count} recordings")
         return Exit.DONE
+
+    run(work)
+
+
+def recover(
+    folder: Folder,
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="The sources, as the batch was run with.")],
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--since",
+            formats=["%Y-%m-%d"],
+            help="Look at no transcripts made before (UTC) [default: a day before the oldest in DIR]",
+        ),
+    ] = None,
+    speakers: Speakers = False,
+    language: Language = None,
+    models: Models = None,
+    keyterms: Keyterms = None,
+    redact: Redact = None,
+    multichannel: Multichannel = False,
+    config: ConfigFile = None,
+    options: Options = None,
+    base_url: BaseUrl = None,
+) -> None:
+    """Make a lost journal anew from DIR and the account's list, so that the batch goes on and pays nothing again.
+
+    Give the sources and options that the batch was run with. Move a damaged journal away first.
+    """
+    features = Features(
+        options or (), config, speakers, language, models or (), keyterms or (), redact or (), multichannel
+    )
+
+    async def work() -> Exit:
+        if (folder / JOURNAL_NAME).exists():
+            raise UserError(f"there is a journal in {printable(str(folder))}", "move it away to have it made anew")
+        async with connect(base_url=base_url) as client, SqliteJournal(folder) as journal:
+            day = None if since is None else since.replace(tzinfo=UTC)
+            done = await remake(client, journal, folder, sources, features.configuration(), day)
+        tell(f"{done.written} are written, {done.adopted} were found in the account, {done.new} are new")
+        for name, ids in done.ambiguous.items():
+            tell(f"  {printable(name)}: may have been transcribed already, as one of {', '.join(ids[:5])}")
+        if done.ambiguous:
+            tell("  those are left alone by the next run; --retry-failed transcribes them, which is paid for")
+        return Exit.FAILED if done.ambiguous else Exit.DONE
 
     run(work)
