@@ -152,11 +152,13 @@ async def _match_lengths(
         lengths[None if seconds is None else math.ceil(seconds)].append((item, job))
     for length, alike in lengths.items():
         candidates = _near(transcripts, length)
+        distinct = len({job.key for _, job in alike})
         for item, job in alike:
             if not candidates:
                 recovered.new += 1
-            elif len(candidates) == len(alike) == 1:
-                await journal.adopt(job.key, *candidates[0])
+            elif len(candidates) == distinct == 1:
+                if item is alike[0][0]:
+                    await journal.adopt(job.key, *candidates[0])
                 recovered.adopted += 1
             else:
                 ids = [transcript_id for transcript_id, _ in candidates]

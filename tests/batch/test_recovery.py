@@ -19,7 +19,7 @@ def lengths(tmp_path):
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(16_000)
-            file.writeframes(bytes([int(name[0]), len(name) - 1]) * 15_000 * seconds)
+            file.writeframes(name.ljust(2).encode() * 15_000 * seconds)
     return folder
 
 
