@@ -156,7 +156,7 @@ class AsyncClient:
         await self._open.aclose()
 
     def _limit_changed(self, limit: int) -> None:
-        self._emit(LimitChanged(limit))
+        self._emit(LimitChanged(limit, self._slots.basis))
         self._pipeline.limit_changed()
 
     @property

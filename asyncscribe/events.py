@@ -72,9 +72,15 @@ class Resubmitting(JobEvent):
 
 @dataclass(frozen=True, slots=True)
 class LimitChanged:
-    """The number of jobs that may be in flight is another now."""
+    """The number of jobs that may be in flight is another now.
+
+    Attributes:
+        limit: Jobs.
+        basis: How it was found, in a few words (`policies.adaptive.Basis`); empty if the policy doesn't tell.
+    """
 
     limit: int
+    basis: str = ""
 
 
 @dataclass(frozen=True, slots=True)

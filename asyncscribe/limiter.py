@@ -65,6 +65,11 @@ class Limiter:
         """How many slots there are now."""
         return self._limit
 
+    @property
+    def basis(self) -> str:
+        """How the limit was found; empty if its policy doesn't tell."""
+        return str(getattr(self._policy, "basis", ""))
+
     def statistics(self) -> LimiterStatistics:
         """The present counts."""
         return LimiterStatistics(self._limit, len(self._held), self._waiting)

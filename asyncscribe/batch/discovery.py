@@ -66,8 +66,8 @@ class Discovery:
         """The recordings, argument by argument, a few at a time."""
         found = self._find()
         loop = asyncio.get_running_loop()
-        # A folder on a slow disk must not block the loop; a hundred entries make the trip to a thread worth it.
-        while some := await loop.run_in_executor(None, lambda: list(islice(found, 100))):
+        # A folder on a slow disk must not block the loop; some hundred entries make the trip to a thread worth it.
+        while some := await loop.run_in_executor(None, lambda: list(islice(found, 250))):
             yield some
 
     async def items(self) -> AsyncIterator[Item]:

@@ -525,5 +525,5 @@ def _job(row: tuple[Any, ...]) -> JobRecord:
         reason=reason,
         category=category,
         audio_seconds=seconds,
-        times=cast("dict[str, float]", json.loads(times)),
+        times=cast("dict[str, float]", json.loads(times)) if times != "{}" else {},
     )

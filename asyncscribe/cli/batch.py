@@ -156,6 +156,7 @@ async def _follow(batch: Batch, sources: Sequence[str], display: Display, print_
         display.tally.total = await batch.count(sources)
         async with aclosing(batch.run(sources)) as outcomes:
             async for outcome in outcomes:
+                display.tally.before = batch.skipped + batch.left
                 display.finished(outcome)
                 if outcome.error is not None:
                     failures.append(outcome)

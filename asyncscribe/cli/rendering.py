@@ -160,7 +160,7 @@ class _Counts(ProgressColumn):
         super().__init__()
         self._tally = tally
 
-    def render(self, task: Task) -> Text:  # noqa: ARG002 - rich's signature
+    def render(self, task: Task) -> Text:
         tally = self._tally
         parts = [
             (f"{tally.done} done", "green"),
@@ -169,6 +169,16 @@ class _Counts(ProgressColumn):
             (f"{tally.count(JobState.QUEUED)} queued", "yellow"),
             (f"{tally.count(JobState.PROCESSING, JobState.SUBMITTING)} processing", "cyan"),
         ]
+        if tally.before:
+            parts.insert(1, (f"{tally.before} before", "dim"))
+        if tally.limit is not None:
+            parts.append((f"limit {tally.limit}{f' ({tally.basis})' if tally.basis else ''}", "dim"))
+        elapsed = task.elapsed or 0.0
+        ended = tally.done + tally.failed
+        if elapsed and ended:
+            parts.append((f"{60 * ended / elapsed:.3g}/min", ""))
+        if elapsed and tally.count(JobState.UPLOADING):
+            parts.append((f"{tally.uploaded / elapsed / 1e6:.1f} MB/s", ""))
         return Text(" · ").join(Text(text, style) for text, style in parts)
 
 
@@ -214,7 +224,10 @@ class Live(Quiet):
         if outcome.error is not None:
             self._line(f"FAILED {printable(outcome.item.name)}: {reason(outcome)}")
         self._progress.update(
-            self._task, completed=self.tally.done + self.tally.failed, total=self.tally.total, refresh=False
+            self._task,
+            completed=self.tally.before + self.tally.done + self.tally.failed,
+            total=self.tally.total,
+            refresh=False,
         )
 
     def text(self, line: str) -> None:

@@ -22,7 +22,7 @@ class SubmissionPolicy:
 
     lookups: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0)
     quiet: float = 60.0
-    attempts: int = 3
+    attempts: int = 5
 
     def __post_init__(self) -> None:
         if list(self.lookups) != sorted(self.lookups) or any(time < 0 for time in self.lookups):
