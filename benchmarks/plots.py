@@ -49,26 +49,34 @@ def _peers(rows: list[dict[str, Any]]) -> Any:
     for axis, (key, title) in zip(axes, BARS.items(), strict=True):
         values = [row.get(key) or 0 for row in rows]
         bars = axis.barh([row["peer"] for row in rows], values, color=["#999999"] * (len(rows) - 1) + ["#1f77b4"])
-        axis.bar_label(bars, padding=2, fontsize=8)
+        axis.bar_label(bars, [f"{value:.3g}" if value else "not done" for value in values], padding=2, fontsize=8)
         axis.set_title(title, fontsize=10)
         axis.set_xlim(0, 1.25 * max([*values, 1e-9]))
     return figure
 
 
 def _concurrency(rows: list[dict[str, Any]]) -> Any:
-    figure, axis = pyplot.subplots(figsize=(6, 3.2))
-    axis.plot([row["limit"] for row in rows], [row["makespan_over_ideal"] for row in rows], "o-")
-    axis.set(xlabel="the account's limit, not told", ylabel="makespan / ideal", xscale="log")
+    figure, axis = pyplot.subplots(figsize=(7, 3.2))
+    _lines(axis, rows, "limit", "makespan_over_ideal")
+    axis.set(xlabel="the account's limit, which asyncscribe is not told", ylabel="makespan / ideal", xscale="log")
     axis.axhline(1, color="#999999", linewidth=0.8)
+    axis.legend(fontsize=8)
     return figure
 
 
 def _many(rows: list[dict[str, Any]]) -> Any:
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3))
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 3.2))
     for axis, key in zip(axes, ("peak_mib", "cpu_ms_per_job"), strict=True):
-        axis.plot([row["jobs"] for row in rows], [row[key] for row in rows], "o-")
-        axis.set(xlabel="jobs", ylabel=BARS[key], xscale="log", ylim=(0, None))
+        _lines(axis, rows, "jobs", key)
+        axis.set(xlabel="jobs", ylabel=BARS[key], xscale="log", ylim=(0, 1.1 * max(row.get(key, 0) for row in rows)))
+    axes[0].legend(fontsize=8)
     return figure
+
+
+def _lines(axis: Any, rows: list[dict[str, Any]], x: str, y: str) -> None:
+    for peer in dict.fromkeys(row["peer"] for row in rows):
+        points = [(row[x], row[y]) for row in rows if row["peer"] == peer and y in row]
+        axis.plot(*zip(*points, strict=True), "o-", label=peer)
 
 
 def _faults(rows: list[dict[str, Any]]) -> Any:
