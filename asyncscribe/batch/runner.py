@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import anyio
+
 from asyncscribe.batch.allowance import Allowance
 from asyncscribe.batch.discovery import Discovery, Item, Unreadable
 from asyncscribe.batch.identity import Look, content_of_file, content_of_url, fingerprint, keyed, look_at
@@ -53,6 +55,23 @@ class BatchOutcome:
     files: tuple[Path, ...]
     submissions: int
     elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What a run would do about a recording.
+
+    Attributes:
+        item: The recording.
+        plan: What would be done.
+        seconds: Length of its audio; None if it is not known.
+        submitted: Whether it was submitted already, so that it would be waited for and not paid again.
+    """
+
+    item: Item
+    plan: Plan
+    seconds: float | None
+    submitted: bool
 
 
 @dataclass(slots=True)
@@ -182,6 +201,45 @@ class Batch:
     async def count(self, sources: Sequence[str]) -> int:
         """How many recordings there are."""
         return await Discovery(sources, self._output).count()
+
+    async def survey(self, sources: Sequence[str]) -> AsyncGenerator[Prospect, None]:
+        """What `run` would do about each recording, and how long the new ones are. Sends nothing.
+
+        Lengths are probed a few at a time and kept in the journal. Files that were not seen before are not read, so
+        that two with the same content count as two.
+
+        Raises:
+            JournalError: The journal can't be read or written.
+        """
+        self._discovery = Discovery(sources, self._output)
+        async for items in self._discovery.chunks():
+            finds = await self._finds(items)
+            prospects = [self._prospect(find) for find in finds]
+            lengths = [find.recording.seconds if find.recording else None for find in finds]
+            unknown = [
+                number
+                for number, prospect in enumerate(prospects)
+                if prospect is Plan.WORK and lengths[number] is None and isinstance(finds[number].item.source, Path)
+            ]
+            async with anyio.create_task_group() as group:
+                for number in unknown:
+                    group.start_soon(self._measure, finds[number], lengths, number)
+            for find, prospect, seconds in zip(finds, prospects, lengths, strict=True):
+                submitted = find.job is not None and bool(find.job.ids or find.job.doubtful_url)
+                yield Prospect(find.item, prospect, seconds, submitted=submitted)
+
+    def _prospect(self, find: _Find) -> Plan:
+        if find.job is None:
+            return Plan.WORK
+        return plan(find.job, there=find.there, retry_failed=self._retry_failed)
+
+    async def _measure(self, find: _Find, lengths: list[float | None], number: int) -> None:
+        path, look = find.item.source, find.look
+        if look is None or isinstance(path, str):
+            return
+        lengths[number] = seconds = await seconds_of(path)
+        known = find.recording or Recording(find.name, name_of(path), look.size, look.modified)
+        await self._journal.keep(replace(known, seconds=seconds))
 
     async def run(self, sources: Sequence[str]) -> AsyncGenerator[BatchOutcome, None]:
         """Transcribe what is not transcribed yet and yield an outcome for each recording, as it ends.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Annotated
 
 import typer
 
-from asyncscribe.batch import Batch, BatchOutcome, Format
-from asyncscribe.batch.pricing import price_per_hour
+from asyncscribe.batch import Batch, BatchOutcome, Format, Plan
+from asyncscribe.batch.pricing import PRICES_OF, price_per_hour
+from asyncscribe.batch.probing import can_probe
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.exits import Exit, UserError, run, tell
 from asyncscribe.cli.options import (
@@ -76,6 +78,10 @@ def batch(
             "--max-cost", min=0.0, metavar="USD", help="The same by list price, without extras (exit code 3)."
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Send nothing: say what would be sent, how long it is, and its list price."),
+    ] = False,
     from_file: Annotated[
         Path | None,
         typer.Option("--from-file", metavar="FILE", help="Also the sources in this file, one a line; - is stdin."),
@@ -109,6 +115,8 @@ def batch(
             connect(local=local, base_url=base_url, concurrency=concurrency, on_event=display.event) as client,
             Batch(client, output, formats=forms, config=wanted, retry_failed=retry_failed, max_hours=hours) as batch,
         ):
+            if dry_run:
+                return await _survey(batch, given, wanted, as_json=as_json)
             try:
                 failures = await _follow(batch, given, display, print_text)
             except asyncio.CancelledError:
@@ -117,6 +125,39 @@ def batch(
             return _conclude(display, batch, failures, output)
 
     run(work)
+
+
+async def _survey(batch: Batch, sources: Sequence[str], config: TranscriptionConfig, *, as_json: bool) -> Exit:
+    """Say what a run would do."""
+    counts: Counter[str] = Counter()
+    seconds = 0.0
+    async with aclosing(batch.survey(sources)) as prospects:
+        async for prospect in prospects:
+            if prospect.plan not in {Plan.WORK, Plan.BEGIN_AGAIN}:
+                counts["done" if prospect.plan is Plan.NOTHING else "left"] += 1
+                continue
+            counts["waiting" if prospect.submitted and prospect.plan is Plan.WORK else "new"] += 1
+            if prospect.submitted and prospect.plan is Plan.WORK:
+                continue
+            counts["unknown"] += prospect.seconds is None
+            seconds += prospect.seconds or 0.0
+            if not as_json:
+                length = "length unknown" if prospect.seconds is None else f"{prospect.seconds:.1f} s"
+                sys.stdout.write(f"{printable(prospect.item.name)} ({length})\n")
+    price = seconds / 3600 * price_per_hour(config)
+    figures = {name: counts[name] for name in ("new", "waiting", "done", "left", "unknown")}
+    if as_json:
+        write_json({"type": "survey", **figures, "audio_hours": round(seconds / 3600, 4), "usd": round(price, 4)})
+        return Exit.DONE
+    tell(
+        f"{figures['new']} would be submitted, {figures['waiting']} waited for; {figures['done']} are done, "
+        f"{figures['left']} failed earlier and are left alone"
+    )
+    unknown = f", and {figures['unknown']} of unknown length" if figures["unknown"] else ""
+    tell(f"{seconds / 3600:.2f} hours of audio{unknown}: {price:.2f} USD by list price of {PRICES_OF:%Y-%m}, no extras")
+    if not can_probe():
+        tell("hint: pip install 'asyncscribe[probe]' tells the lengths of files")
+    return Exit.DONE
 
 
 def named(sources: Sequence[str], from_file: Path | None) -> Iterator[str]:
