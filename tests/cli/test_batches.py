@@ -54,7 +54,7 @@ def test_all_results_as_one_table(served, folder, output, tmp_path):  # noqa: F8
     assert [json.loads(line)["name"] for line in lines] == [row["name"] for row in rows]
     file = tmp_path / "all.csv"
     assert run("batch", "export", output, "--output", file).exit_code == 0
-    assert list(csv.DictReader(file.open(newline=""))) == rows
+    assert list(csv.DictReader(io.StringIO(file.read_text()))) == rows
     assert run("batch", "export", output, "--format", "parquet").exit_code == 2
 
 
