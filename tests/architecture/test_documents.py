@@ -13,6 +13,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from asyncscribe import AsyncClient
+from asyncscribe.batch import Batch
 from tests.support import EXAMPLES, KEY, ROOT, open_client, recording
 
 README = (ROOT / "README.md").read_text()
@@ -36,12 +38,18 @@ async def test_the_python_of_the_readme_runs(environment, tmp_path, monkeypatch)
     (tmp_path / "recordings").mkdir()
     for name in ["interview.mp3", "recordings/a.mp3", "recordings/b.mp3"]:
         shutil.copy(EXAMPLES / "audio" / "weather.mp3", tmp_path / name)
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code, batch = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {}
     exec(code.replace("asyncio.run(main())", ""), names)
     with contextlib.redirect_stdout(io.StringIO()) as shown:
         await names["main"]()
     assert shown.getvalue().count("this is") == 3
+    names = {"AsyncClient": AsyncClient, "Batch": Batch}
+    # What is at https://example.org is nobody's business here.
+    batch = batch.replace("https://example.org/a.mp3", recording())
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        await eval(compile(batch, "README", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+    assert shown.getvalue().count("Path('transcripts/") == 3
 
 
 async def test_every_block_of_the_guide_runs(environment, server, tmp_path, monkeypatch, capsys):
