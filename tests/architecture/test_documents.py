@@ -123,6 +123,7 @@ def test_every_command_and_target_of_the_readme_exists():
     from asyncscribe.cli.app import app
 
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    commands |= {group.name for group in app.registered_groups}
     assert set(re.findall(r"^    asyncscribe (\w+)", README, re.MULTILINE)) == commands
     targets = set(re.findall(r"^    make (\w+)", README, re.MULTILINE))
     assert targets == {"demo", "test"}
