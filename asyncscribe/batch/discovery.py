@@ -12,9 +12,13 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
+
+from asyncscribe.batch.stores import is_store, recordings
+from asyncscribe.errors import SourceError
+from asyncscribe.sources import SignedOnDemand
 
 #: Names that the service's documentation calls audio or video, and those its command line client looks for.
 MEDIA_SUFFIXES = frozenset(
@@ -28,24 +32,26 @@ class Item:
     """One recording of a batch.
 
     Attributes:
-        source: A path or a URL.
+        source: A path, a URL, or an object whose URL is signed when it is submitted.
         name: Its relative path in the output folder, its suffix included, without that of a format.
+        content: Identifies what is in an object of a store; None for paths and URLs.
     """
 
-    source: Path | str
+    source: Path | str | SignedOnDemand
     name: str
+    content: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A folder or file that was named or met, and can't be read.
+    """A folder, or a place in an object store, that was named or met and can't be read.
 
     Attributes:
         path: Where it is.
         problem: Why it can't be read.
     """
 
-    path: Path
+    path: Path | str
     problem: str
 
 
@@ -53,7 +59,8 @@ class Discovery:
     """Finds the recordings behind the arguments of a batch.
 
     Args:
-        arguments: Folders, files and URLs. A file that is named is taken whatever its name ends in.
+        arguments: Folders, files, URLs and prefixes of object stores. A file that is named is taken whatever its name
+            ends in.
         output: The output folder; transcripts are never looked into, even if it lies in one of the folders.
     """
 
@@ -63,12 +70,33 @@ class Discovery:
         self.unreadable: list[Unreadable] = []
 
     async def chunks(self) -> AsyncIterator[list[Item]]:
-        """The recordings, argument by argument, a few at a time."""
-        found = self._find()
+        """The recordings, argument by argument, a few at a time.
+
+        Raises:
+            ConfigurationError: An object store is named, and obstore is not installed.
+        """
+        found = _Found()
         loop = asyncio.get_running_loop()
-        # A folder on a slow disk must not block the loop; some hundred entries make the trip to a thread worth it.
-        while some := await loop.run_in_executor(None, lambda: list(islice(found, 250))):
-            yield some
+        for stored, arguments in groupby(self._arguments, is_store):
+            if stored:
+                for argument in arguments:
+                    async for some in self._stored(argument, found):
+                        yield some
+                continue
+            here = self._find(list(arguments), found)
+            # A folder on a slow disk must not block the loop; some hundred entries make the trip to a thread worth it.
+            while some := await loop.run_in_executor(None, lambda here=here: list(islice(here, 250))):  # type: ignore[misc]
+                yield some
+
+    async def _stored(self, argument: str, found: _Found) -> AsyncIterator[list[Item]]:
+        try:
+            async for page in recordings(argument, is_media):
+                yield [
+                    Item(stored.source, found.free_name(stored.source.name, stored.name), stored.content)
+                    for stored in page
+                ]
+        except SourceError as error:
+            self.unreadable.append(Unreadable(argument, error.problem))
 
     async def items(self) -> AsyncIterator[Item]:
         """The recordings, argument by argument."""
@@ -78,12 +106,10 @@ class Discovery:
 
     async def count(self) -> int:
         """How many recordings there are; walks everything once more."""
-        other = Discovery(self._arguments, self._output)
-        return await asyncio.get_running_loop().run_in_executor(None, lambda: sum(1 for _ in other._find()))
+        return sum([len(some) async for some in Discovery(self._arguments, self._output).chunks()])
 
-    def _find(self) -> Iterator[Item]:
-        found = _Found()
-        for argument in self._arguments:
+    def _find(self, arguments: Sequence[str], found: _Found) -> Iterator[Item]:
+        for argument in arguments:
             if is_url(argument):
                 if found.take_address(argument):
                     yield Item(argument, found.free_name(argument, _url_name(argument)))

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 from asyncscribe.batch.discovery import Discovery, Item
 from asyncscribe.batch.identity import content_of_file, content_of_url, fingerprint, keyed, look_at
@@ -26,7 +27,7 @@ from asyncscribe.errors import TranscriptionFailed
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import TranscriptId, TranscriptStatus
-from asyncscribe.sources import name_of
+from asyncscribe.sources import SignedOnDemand, name_of
 
 #: How long before the first document the batch may have begun.
 LONGEST_JOB = timedelta(days=1)
@@ -107,6 +108,8 @@ async def _search(
 ) -> None:
     """Look for the transcripts of jobs in the account."""
     by_url: dict[str, ListItem] = {}
+    # A signed URL has the bucket in its host or in its path, and the key in its path.
+    by_path: dict[str, ListItem] = {}
     uploads: list[ListItem] = []
     async for listed in client.list():
         if since is not None and listed.created is not None and listed.created < since:
@@ -117,9 +120,13 @@ async def _search(
             uploads.append(listed)
         else:
             by_url[content_of_url(listed.audio_url)] = listed
+            by_path[urlsplit(listed.audio_url).path.lstrip("/")] = listed
     files: list[tuple[Item, JobRecord]] = []
     for item, job in jobs:
         found = by_url.get(job.content)
+        if isinstance(item.source, SignedOnDemand):
+            bucket, _, key = quote(item.source.name.partition("://")[2]).partition("/")
+            found = by_path.get(key) or by_path.get(f"{bucket}/{key}")
         if found is not None:
             await journal.adopt(job.key, found.id, found.audio_url)
             recovered.adopted += 1
@@ -148,7 +155,7 @@ async def _match_lengths(
             transcripts[math.ceil(transcript.audio_duration)].append((transcript.id, listed.audio_url))
     lengths: dict[int | None, list[tuple[Item, JobRecord]]] = defaultdict(list)
     for item, job in files:
-        seconds = await seconds_of(Path(item.source))
+        seconds = await seconds_of(item.source) if isinstance(item.source, Path) else None
         lengths[None if seconds is None else math.ceil(seconds)].append((item, job))
     for length, alike in lengths.items():
         candidates = _near(transcripts, length)
@@ -177,8 +184,8 @@ def _near(
 
 
 async def _recording(item: Item, name: str) -> Recording | None:
-    if isinstance(item.source, str):
-        return Recording(name, name_of(item.source), content=content_of_url(item.source))
+    if not isinstance(item.source, Path):
+        return Recording(name, name_of(item.source), content=item.content or content_of_url(str(item.source)))
     look = look_at(item.source)
     if look is None:
         return None

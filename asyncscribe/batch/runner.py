@@ -30,7 +30,7 @@ from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
 from asyncscribe.pipeline import Outcome
 from asyncscribe.settings import is_local
-from asyncscribe.sources import name_of
+from asyncscribe.sources import SignedOnDemand, name_of
 
 #: Errors of files that every further file would meet as well.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -235,7 +235,7 @@ class Batch:
 
     async def _measure(self, find: _Find, lengths: list[float | None], number: int) -> None:
         path, look = find.item.source, find.look
-        if look is None or isinstance(path, str):
+        if look is None or not isinstance(path, Path):
             return
         lengths[number] = seconds = await seconds_of(path)
         known = find.recording or Recording(find.name, name_of(path), look.size, look.modified)
@@ -265,7 +265,7 @@ class Batch:
                     yield ended
                 await self._note_limit()
 
-    async def _sources(self, works: dict[int, _Work]) -> AsyncIterator[Tracked[Path | str]]:
+    async def _sources(self, works: dict[int, _Work]) -> AsyncIterator[Tracked[Path | str | SignedOnDemand]]:
         """What has to be worked on, each with what is known of it."""
         position = 0
         async for work in self._works():
@@ -367,7 +367,7 @@ class Batch:
             (find.job,) = await self._journal.assign([find.recording], self._fingerprint)
         return find.job
 
-    async def _end(self, work: _Work, outcome: Outcome[Tracked[Path | str]]) -> list[BatchOutcome]:
+    async def _end(self, work: _Work, outcome: Outcome[Tracked[Path | str | SignedOnDemand]]) -> list[BatchOutcome]:
         """Write the transcript for all recordings of a job, and keep how it ended."""
         elapsed = time.monotonic() - work.begun
         ended, written = [], []
@@ -381,7 +381,9 @@ class Batch:
         await self._keep_end(work, outcome, written)
         return ended
 
-    async def _keep_end(self, work: _Work, outcome: Outcome[Tracked[Path | str]], written: Sequence[str]) -> None:
+    async def _keep_end(
+        self, work: _Work, outcome: Outcome[Tracked[Path | str | SignedOnDemand]], written: Sequence[str]
+    ) -> None:
         if isinstance(outcome.error, AccountError | JournalError):
             # Every further one would fail alike.
             self._stopped = True
@@ -422,8 +424,8 @@ class Batch:
 
 def _recognised(item: Item, name: str, entry: Entry | None, look: Look | None) -> Recording | None:
     """The recording with its identity, if that can be told without reading the file."""
-    if isinstance(item.source, str):
-        return Recording(name, name_of(item.source), content=content_of_url(item.source))
+    if not isinstance(item.source, Path):
+        return Recording(name, name_of(item.source), content=item.content or content_of_url(str(item.source)))
     known = entry.recording if entry else None
     if known is None or known.content is None:
         return None
@@ -436,7 +438,7 @@ def _recognised(item: Item, name: str, entry: Entry | None, look: Look | None) -
 
 async def _read(find: _Find) -> Recording | None:
     path, look = find.item.source, find.look
-    if look is None or isinstance(path, str):
+    if look is None or not isinstance(path, Path):
         return None
     try:
         content = await content_of_file(path)

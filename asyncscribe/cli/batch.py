@@ -41,7 +41,8 @@ def batch(
         list[str] | None,
         typer.Argument(
             metavar="SOURCE...",
-            help="Folders (walked recursively for audio and video), files and URLs; - reads them from stdin.",
+            help="Folders (walked recursively for audio and video), files, URLs, and s3://, gs:// and az:// prefixes; "
+            "- reads them from stdin.",
         ),
     ] = None,
     *,

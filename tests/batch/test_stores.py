@@ -1,0 +1,132 @@
+"""Object stores: a real S3 server on loopback, whose objects the local server fetches by their signed URLs."""
+
+import sys
+
+import pytest
+
+from asyncscribe import ConfigurationError, SourceError
+from asyncscribe.batch import Batch
+from asyncscribe.batch.discovery import is_media
+from asyncscribe.batch.stores import is_store, recordings
+from asyncscribe.server import LocalServer, PocketSphinxEngine, faults
+from tests.support import EXAMPLES, KEY, open_client, recording, transcripts
+
+obstore = pytest.importorskip("obstore", reason="obstore is not installed")
+moto = pytest.importorskip("moto.server", reason="moto's server is not installed")
+
+
+@pytest.fixture(scope="module")
+def s3():
+    server = moto.ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+async def bucket(s3, monkeypatch, request):
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "a-secret-of-forty-characters",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": s3,
+        "AWS_ALLOW_HTTP": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    import aiohttp
+
+    name = f"b{abs(hash(request.node.name)) % 10**9}"
+    async with aiohttp.ClientSession() as session, session.put(f"{s3}/{name}") as answer:
+        answer.raise_for_status()
+    return obstore.store.from_url(f"s3://{name}"), f"s3://{name}"
+
+
+async def put(store, **objects):
+    for key, content in objects.items():
+        await obstore.put_async(store, key, content)
+
+
+async def names(address):
+    return [stored.name async for page in recordings(address, is_media) for stored in page]
+
+
+def test_addresses():
+    assert is_store("s3://bucket/a")
+    assert is_store("GS://bucket")
+    assert not is_store("https://s3.amazonaws.com/bucket")
+    assert not is_store("s3/bucket")
+
+
+async def test_a_prefix_is_listed_lazily_by_pages(bucket):
+    store, address = bucket
+    await put(store, **{f"calls/{number:04}.mp3": b"x" for number in range(600)}, **{"calls/notes.txt": b"x"})
+    pages = recordings(f"{address}/calls", is_media)
+    first = await anext(pages)
+    assert 0 < len(first) < 600
+    assert first[0].name == "0000.mp3"
+    assert "calls/0000.mp3#" in first[0].content
+    await pages.aclose()
+    assert len(await names(f"{address}/calls/")) == 600
+
+
+async def test_names_are_safe_and_one_object_can_be_named(bucket):
+    store, address = bucket
+    await put(store, **{"a/.hidden.mp3": b"x", "a/b/c.mp3": b"x", "a/back\\slash.mp3": b"x", "a/unnamed": b"x"})
+    found = await names(f"{address}/a")
+    assert "b/c.mp3" in found
+    assert not [name for name in found if "\\" in name or "/." in name or name.startswith((".", "/"))]
+    assert len(set(found)) == 3
+    assert await names(f"{address}/a/unnamed") == ["unnamed"]
+
+
+async def test_what_is_not_there_is_told_without_secrets(bucket, monkeypatch):
+    _, address = bucket
+    for wrong in (f"{address}/nothing", "s3://no-such-bucket/x", "s3:///x"):
+        with pytest.raises(SourceError) as told:
+            await names(wrong)
+        assert "secret" not in str(told.value)
+        assert "AKID" not in str(told.value)
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(ConfigurationError, match="asyncscribe\\[stores\\]"):
+        await names(address)
+
+
+async def test_recordings_go_from_the_store_to_the_service_by_signed_urls(bucket, nothing_left, tmp_path):
+    store, address = bucket
+    for path in ("office.wav", "weather.mp3"):
+        await obstore.put_async(store, f"in/{path}", (EXAMPLES / "audio" / path).read_bytes())
+    output = tmp_path / "out"
+    async with LocalServer(PocketSphinxEngine(), limit=2, api_key=KEY) as server, open_client(server) as client:
+        async with Batch(client, output) as batch:
+            outcomes = [outcome async for outcome in batch.run([f"{address}/in"])]
+        assert [outcome.error for outcome in outcomes] == [None, None]
+        assert "call the office" in next(o for o in outcomes if o.item.name == "office.wav").transcript.text
+        assert not server.requests["POST /v2/upload"]
+        assert all("X-Amz-Signature=" in record.audio_url for record in server.records)
+        async with Batch(client, output) as batch:
+            assert [outcome async for outcome in batch.run([f"{address}/in"])] == []
+        # Another version of an object is another recording.
+        await obstore.put_async(store, "in/office.wav", (EXAMPLES / "audio" / "weather.mp3").read_bytes())
+        async with Batch(client, output) as batch:
+            outcomes = [outcome async for outcome in batch.run([f"{address}/in", f"{address}/nowhere"])]
+            assert [str(problem.path) for problem in batch.unreadable] == [f"{address}/nowhere"]
+        assert [outcome.item.name for outcome in outcomes] == ["office.wav"]
+    assert transcripts(output) == ["office.wav.json", "weather.mp3.json"]
+
+
+async def test_each_submission_is_signed_anew(server, client):
+    from asyncscribe import SignedOnDemand
+
+    signed = []
+
+    async def sign():
+        signed.append(recording(f"signed{len(signed)}", server_errors=1 if not signed else 0))
+        return signed[-1]
+
+    source = SignedOnDemand("s3://bucket/a.mp3", sign)
+    assert not signed
+    server.faults.script("POST", "/v2/transcript", faults.Answer(429, "{}", {"Retry-After": "0"}))
+    await client.transcribe(source)
+    assert [record.audio_url for record in server.records] == signed
+    assert len(signed) == 2
