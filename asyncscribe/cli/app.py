@@ -31,6 +31,7 @@ batch_app = typer.Typer(
 batch_app.command("run")(batch.batch)
 batch_app.command()(batches.status)
 batch_app.command()(batches.export)
+batch_app.command()(batches.report)
 batch_app.command()(batches.recover)
 app.add_typer(batch_app, name="batch")
 app.command("list")(account.list_)

@@ -1,4 +1,4 @@
-"""`asyncscribe batch status | export | recover`: what a batch has come to, and a journal that was lost."""
+"""`asyncscribe batch status | export | report | recover`: what a batch has come to, and a journal that was lost."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.table import Table
 from asyncscribe.batch.exporting import TableFormat, rows, write_lines, write_parquet
 from asyncscribe.batch.pricing import PRICES_OF, USD_PER_HOUR
 from asyncscribe.batch.recovery import recover as remake
+from asyncscribe.batch.report import ReportSummary, report_jobs, write_report
 from asyncscribe.batch.sqlite import JOURNAL_NAME, SqliteJournal
 from asyncscribe.batch.summary import Summary
 from asyncscribe.cli.connection import connect
@@ -87,6 +88,45 @@ def _table(folder: Path, summary: Summary) -> None:
     console.print(table)
     for name, reason in summary.reasons.items():
         console.print(f"  {printable(name)}: {printable(reason)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def report(
+    folder: Folder,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-O", metavar="FILE", help="Where to [default: DIR/report.html]")
+    ] = None,
+) -> None:
+    """Write one HTML page about a batch: totals, timeline, failures, and all transcripts to search, read and hear.
+
+    It needs no network. Transcripts are taken from DIR (--format json); recordings are played from where they are.
+    """
+    path = output or folder / "report.html"
+
+    async def work() -> Exit:
+        async with SqliteJournal(folder, read_only=True) as journal:
+            totals = Summary()
+            async for entry in journal.all():
+                totals.take(entry)
+            heading = ReportSummary(
+                f"Batch {printable(folder.resolve().name)}", datetime.now(UTC), _totals(totals), await journal.limits()
+            )
+            try:
+                count = await write_report(path, heading, report_jobs(journal.all(), folder, path.parent))
+            except OSError as error:
+                raise UserError(f"{path} can't be written: {error.strerror or error}") from error
+        tell(f"{count} recordings are in {printable(str(path))}")
+        return Exit.DONE
+
+    run(work)
+
+
+def _totals(summary: Summary) -> dict[str, str]:
+    return {
+        **{step: str(count) for step, count in summary.recordings.most_common()},
+        "hours of audio": f"{summary.audio_seconds / 3600:.2f}",
+        "list price, USD": " to ".join(f"{cost:.2f}" for cost in _cost(summary)),
+        "resubmissions": str(summary.resubmissions),
+    }
 
 
 def export(

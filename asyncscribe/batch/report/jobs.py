@@ -1,0 +1,56 @@
+"""The jobs of a report, from the journal and the output folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterable, AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from asyncscribe.batch.journal import Entry
+from asyncscribe.batch.report.page import ReportJob
+from asyncscribe.models.transcript import Transcript
+
+
+async def report_jobs(entries: AsyncIterable[Entry], output: Path, page: Path) -> AsyncIterator[ReportJob]:
+    """A job for each recording.
+
+    Args:
+        entries: What the journal holds.
+        output: The output folder, where the documents are.
+        page: The folder of the page, from which recordings are linked.
+    """
+    async for entry in entries:
+        job = entry.job
+        yield ReportJob(
+            name=entry.recording.name,
+            state=job.step.value if job else "unread",
+            reason=job.reason if job else None,
+            audio=_audio(entry.recording.source, page),
+            seconds=(job.audio_seconds if job else None) or entry.recording.seconds,
+            submissions=len(job.ids) if job else 0,
+            transcript_id=job.ids[-1] if job and job.ids else None,
+            times=job.times if job else {},
+            transcript=_transcript(output / f"{entry.recording.name}.json") if entry.written else None,
+        )
+
+
+def _transcript(path: Path) -> Transcript | None:
+    try:
+        return Transcript.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _audio(source: str, page: Path) -> str | None:
+    """Where a browser finds a recording, seen from the page's folder; None for one that is not on this machine."""
+    path = Path(source)
+    if "://" in source or not path.is_file():
+        return None
+    try:
+        return quote(Path(os.path.relpath(path.resolve(), page.resolve())).as_posix())
+    except ValueError:
+        # On another drive of Windows.
+        return path.resolve().as_uri()

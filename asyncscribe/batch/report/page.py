@@ -1,0 +1,140 @@
+"""Writes the page. Jobs are taken one at a time and written at once, so that their number costs no memory."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections.abc import AsyncIterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TextIO
+
+from asyncscribe.models.transcript import Transcript
+
+#: Words of a paragraph where no speakers are told apart.
+PARAGRAPH = 80
+
+
+@dataclass(frozen=True, slots=True)
+class ReportJob:
+    """One recording of a report.
+
+    Attributes:
+        name: Its relative path in the output folder.
+        state: The last step of its job.
+        reason: Why it failed.
+        audio: A URL that a browser can play, relative to the page or whole; None if there is none.
+        seconds: Length of the audio.
+        submissions: How many times it was submitted.
+        transcript_id: The service's id.
+        times: Unix seconds at which it came into each state, by state.
+        transcript: Its transcript, if that is at hand.
+    """
+
+    name: str
+    state: str
+    reason: str | None
+    audio: str | None
+    seconds: float | None
+    submissions: int
+    transcript_id: str | None
+    times: Mapping[str, float]
+    transcript: Transcript | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSummary:
+    """What stands above the jobs.
+
+    Attributes:
+        title: The heading.
+        made: When the page was made.
+        totals: Names and values, in the order in which they are shown.
+        limits: Unix seconds, and how many jobs could be in flight from then on.
+    """
+
+    title: str
+    made: datetime
+    totals: Mapping[str, str]
+    limits: Sequence[tuple[float, int]] = ()
+
+
+async def write_report(path: Path, summary: ReportSummary, jobs: AsyncIterable[ReportJob]) -> int:
+    """Write the page and return how many jobs are on it. It is there whole or not at all.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    temporary = path.with_name(f".asyncscribe-{path.name}")
+    try:
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            count = await _write(file, summary, jobs)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return count
+
+
+async def _write(file: TextIO, summary: ReportSummary, jobs: AsyncIterable[ReportJob]) -> int:
+    parts = files(__package__)
+    page = (parts / "page.html").read_text("utf-8")
+    before, after = page.split("<!-- jobs -->")
+    totals = "".join(
+        f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
+        for name, value in summary.totals.items()
+    )
+    before = before.replace("<!-- title -->", html.escape(summary.title))
+    before = before.replace("<!-- made -->", summary.made.strftime("%Y-%m-%d %H:%M:%S %Z"))
+    before = before.replace("<!-- totals -->", totals)
+    before = before.replace("/* style */", (parts / "page.css").read_text("utf-8"))
+    file.write(before)
+    file.write(_data("limits", [[moment, limit] for moment, limit in summary.limits]))
+    count = 0
+    async for job in jobs:
+        # What a row needs, and what is read only when it is opened.
+        file.write(_data(f"j{count}", _row(job)))
+        if job.transcript is not None:
+            file.write(_data(f"t{count}", _passages(job.transcript)))
+        count += 1
+    file.write(after.replace("/* script */", (parts / "page.js").read_text("utf-8")))
+    return count
+
+
+def _row(job: ReportJob) -> dict[str, Any]:
+    return {
+        "name": job.name,
+        "state": job.state,
+        "reason": job.reason,
+        "audio": job.audio,
+        "seconds": job.seconds,
+        "submissions": job.submissions,
+        "id": job.transcript_id,
+        "times": dict(job.times),
+        "text": (job.transcript.text or "") if job.transcript else "",
+    }
+
+
+def _passages(transcript: Transcript) -> list[list[Any]]:
+    """Passages as `[speaker, [[text, start, end], ...]]`, times in milliseconds."""
+    if transcript.utterances:
+        return [[spoken.speaker, _words(spoken.words)] for spoken in transcript.utterances]
+    words = _words(transcript.words or ())
+    if not words and transcript.text:
+        return [[None, [[transcript.text, 0, 0]]]]
+    return [[None, words[start : start + PARAGRAPH]] for start in range(0, len(words), PARAGRAPH)]
+
+
+def _words(words: Sequence[Any]) -> list[list[Any]]:
+    return [[word.text, word.start, word.end] for word in words]
+
+
+def _data(name: str, content: Any) -> str:
+    # "<" could end the element, or begin a comment in it.
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return f'<script type="application/json" id="{name}">{text}</script>\n'
