@@ -58,6 +58,17 @@ def test_all_results_as_one_table(served, folder, output, tmp_path):  # noqa: F8
     assert run("batch", "export", output, "--format", "parquet").exit_code == 2
 
 
+def test_a_report_of_all(served, folder, output, tmp_path):  # noqa: F811
+    run("batch", folder, recording("bad", error="Transcoding failed"), "--output", output)
+    assert "6 recordings are in" in run("batch", "report", output).stderr
+    page = (output / "report.html").read_text()
+    assert "Transcoding failed" in page
+    # The recording is played from where it is.
+    assert '"audio":"../in/with%20space.wav"' in page
+    elsewhere = tmp_path / "none" / "report.html"
+    assert run("batch", "report", output, "--output", elsewhere).exit_code == 2
+
+
 def test_parquet(served, folder, output, tmp_path):  # noqa: F811
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     run("batch", folder, "--output", output)
