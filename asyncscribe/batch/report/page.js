@@ -99,6 +99,9 @@ function open(number) {
   const reader = byId("reader");
   const parts = [element("h3", { textContent: job.name }),
     element("p", { className: "faint", textContent: [label(job), job.id].filter(Boolean).join(" · ") })];
+  // One that is out of sight would go on playing, and telling where it is.
+  audio?.removeEventListener("timeupdate", follow);
+  audio?.pause();
   audio = null;
   if (job.audio) {
     audio = element("audio", { controls: true, preload: "none", src: job.audio });
