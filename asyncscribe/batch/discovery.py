@@ -12,7 +12,8 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from glob import has_magic, iglob
+from itertools import groupby, islice, takewhile
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -114,11 +115,11 @@ class Discovery:
                 if found.take_address(argument):
                     yield Item(argument, found.free_name(argument, _url_name(argument)))
                 continue
-            root = Path(argument)
-            for path in self._files(root):
-                if not found.has_file(path):
-                    yield Item(path, found.free_name(path, root.name if path == root else _below(path, root)))
-            found.took(root)
+            for root, top in _roots(argument):
+                for path in self._files(root):
+                    if not found.has_file(path):
+                        yield Item(path, found.free_name(path, root.name if path == top else _below(path, top)))
+                found.took(root)
 
     def _files(self, root: Path) -> Iterator[Path]:
         if _is_folder(root):
@@ -214,6 +215,37 @@ def _url_name(url: str) -> str:
     name = PurePosixPath(unquote(parts.path)).name or parts.hostname or "recording"
     # What is a separator or a hidden name elsewhere is none here.
     return name.replace("/", "_").replace("\\", "_").replace("\0", "_").lstrip(".") or "recording"
+
+
+def _roots(argument: str) -> Iterator[tuple[Path, Path]]:
+    """The paths that an argument stands for, each with the folder from which its names are taken.
+
+    A pattern is expanded here where no shell has done so, unless there is a file of just that name.
+    """
+    root = Path(argument)
+    if not has_magic(argument) or _exists(root):
+        yield root, root
+        return
+    top = Path(*takewhile(lambda part: not has_magic(part), root.parts))
+    # A pattern that names a suffix means it, one like `*` means recordings.
+    any_name = bool(root.suffix) and not has_magic(root.suffix)
+    found = False
+    for match in iglob(argument, recursive=True):  # noqa: PTH207 - takes relative and absolute patterns alike
+        path = Path(match)
+        # A folder that a recursive pattern comes to is met by its own files.
+        if (any_name or is_media(path.name)) if not path.is_dir() else "**" not in root.parts:
+            found = True
+            yield path, top
+    if not found:
+        # Its job says that there is no such file.
+        yield root, root
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _below(path: Path, root: Path) -> str:

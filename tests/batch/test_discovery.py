@@ -110,3 +110,24 @@ def test_media_are_known_by_their_names():
     assert is_media("A.MP3")
     assert not is_media("mp3")
     assert not is_media("a.json")
+
+
+async def test_patterns_that_no_shell_has_expanded(folder, tmp_path):
+    (folder / "notes.txt").write_text("nothing to hear")
+    (folder / "odd[1].wav").write_bytes(b"x")
+
+    async def names(pattern):
+        return sorted([item.name async for item in Discovery([str(pattern)]).items()])
+
+    assert await names(folder / "*.wav") == ["-dash.wav", "a.wav", "odd[1].wav", "with space.wav"]
+    assert await names(folder / "*") == [
+        "-dash.wav",
+        "Straße/日本語.ogg",
+        "a.mp3",
+        "a.wav",
+        "odd[1].wav",
+        "with space.wav",
+    ]
+    assert await names(tmp_path / "**" / "*.ogg") == ["in/Straße/日本語.ogg"]
+    assert await names(folder / "odd[1].wav") == ["odd[1].wav"]
+    assert await names(folder / "*.none") == ["*.none"]

@@ -218,3 +218,15 @@ async def test_no_key_in_the_journal(server, client, folder, output):
     content = b"".join(path.read_bytes() for path in output.glob(".asyncscribe*"))
     assert b"sha256:" in content
     assert KEY.encode() not in content
+
+
+async def test_names_that_are_no_text_are_kept_apart(server, client, tmp_path, output):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, name in enumerate([b"caf\xe9.wav", b"caf\xe8.wav"]):
+        (folder / os.fsdecode(name)).write_bytes(bytes([number]) * 3_200)
+    _, outcomes = await run(client, output, folder)
+    assert [outcome.error for outcome in outcomes] == [None, None]
+    assert len(transcripts(output)) == 2
+    batch, outcomes = await run(client, output, folder)
+    assert (batch.skipped, outcomes) == (2, [])
