@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine, parsing, plots, simulator, upload
+from benchmarks import batches, engine, parsing, plots, simulator, upload
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -22,6 +22,8 @@ SCENARIOS: dict[str, Callable[[bool], Any]] = {
     "faults": lambda quick: engine.faults(quick=quick),
     "steps": lambda quick: engine.steps(quick=quick),
     "shares": lambda quick: engine.shares(quick=quick),
+    "journal": lambda quick: batches.journal(quick=quick),
+    "resume": lambda quick: batches.resume(quick=quick),
     "limits": lambda quick: simulator.run(quick=quick),
     "upload": lambda quick: [upload.run(gibibytes=0.1 if quick else 2.0, rounds=1 if quick else 5)],
     "parsing": lambda quick: [parsing.run(rounds=1 if quick else 3)],

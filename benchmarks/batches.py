@@ -1,0 +1,139 @@
+"""What the journal of a batch costs, and how soon a large batch goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from asyncscribe import AsyncClient, Backoff, HttpBudget, TranscriptionConfig
+from asyncscribe.batch import Batch, Format, SqliteJournal
+from asyncscribe.batch.identity import content_of_url, fingerprint
+from asyncscribe.batch.outputs import Outputs
+from asyncscribe.batch.sqlite import JOURNAL_NAME
+from asyncscribe.sources import name_of
+from benchmarks.world import World, running
+
+KEY = "benchmark"
+#: Recordings of the resumed batch that are left to do.
+LEFT = 200
+
+
+def journal(*, quick: bool) -> list[dict[str, Any]]:
+    """CPU per job of a batch, against writing the same files without remembering anything; in turns."""
+    world = World(jobs=500 if quick else 2000, mean=0.5, limit=100)
+    rounds = 1 if quick else 3
+    rows: dict[str, list[float]] = {"files written, no journal": [], "batch": []}
+    for _ in range(rounds):
+        for name, work in zip(rows, (_write, _batch), strict=True):
+            with running(world) as server:
+                rows[name].append(_apart(work, server.base_url, world.urls()))
+    means = {name: statistics.mean(values) for name, values in rows.items()}
+    least = means["files written, no journal"]
+    return [
+        {"what": name, "cpu_ms_per_job": round(1000 * mean / world.jobs, 2), "ratio": round(mean / least, 3)}
+        for name, mean in means.items()
+    ]
+
+
+def resume(*, quick: bool) -> list[dict[str, Any]]:
+    """A batch of many recordings of which all but a few are done: until the first submission, and the memory."""
+    count = 10_000 if quick else 100_000
+    world = World(jobs=count, mean=0.5, limit=100)
+    with tempfile.TemporaryDirectory() as folder, running(world) as server:
+        urls = world.urls()
+        asyncio.run(_prepare(Path(folder), server.base_url, urls[:-LEFT]))
+        begun = time.monotonic()
+        peak = _apart(_resume, server.base_url, [folder, *urls])
+        first = min(job.taken for job in server.truth().jobs) - begun
+    return [{"recordings": count, "seconds_to_first_submission": round(first, 2), "peak_mib": round(peak / 2**20, 1)}]
+
+
+Work = Callable[[str, list[str]], Awaitable[float]]
+
+
+def _apart(work: Work, base_url: str, arguments: list[str]) -> float:
+    """The result of a coroutine function that runs in a process of its own."""
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_run, args=(work, base_url, arguments, theirs), daemon=True)
+    process.start()
+    try:
+        result: float = ours.recv()
+        return result
+    finally:
+        process.join(10)
+
+
+def _run(work: Callable[[str, list[str]], Any], base_url: str, arguments: list[str], pipe: Connection) -> None:
+    pipe.send(asyncio.run(work(base_url, arguments)))
+
+
+def _client(base_url: str) -> AsyncClient:
+    polling = Backoff(initial=0.1, factor=1.5, maximum=1.0, jitter=0.1)
+    return AsyncClient(KEY, base_url, concurrency=100, polling=polling, budget=HttpBudget(10**7))
+
+
+async def _write(base_url: str, urls: list[str]) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = Outputs(Path(folder), [Format.JSON])
+        async with _client(base_url) as client:
+            before = time.process_time()
+            async for outcome in client.transcribe_many(urls):
+                if outcome.transcript is not None:
+                    await outputs.write(str(outcome.index), outcome.transcript)
+            return time.process_time() - before
+
+
+async def _batch(base_url: str, urls: list[str]) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        async with _client(base_url) as client:
+            before = time.process_time()
+            async with Batch(client, folder) as batch:
+                async for outcome in batch.run(urls):
+                    if outcome.error is not None:
+                        raise outcome.error
+            return time.process_time() - before
+
+
+async def _resume(base_url: str, arguments: list[str]) -> float:
+    folder, *urls = arguments
+    async with _client(base_url) as client, Batch(client, folder) as batch:
+        async for outcome in batch.run(urls):
+            if outcome.error is not None:
+                raise outcome.error
+    return _peak()
+
+
+def _peak() -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return 1024.0 * int(line.split()[1])
+    raise RuntimeError("the peak of memory is read from /proc, which Linux has")
+
+
+async def _prepare(folder: Path, base_url: str, urls: list[str]) -> None:
+    """A journal and an output folder as if these had been transcribed."""
+    async with SqliteJournal(folder) as made:
+        await made.bind(base_url, lasting=False)
+    config = fingerprint(TranscriptionConfig())
+    connection = sqlite3.connect(folder / JOURNAL_NAME)
+    for number, url in enumerate(urls, 1):
+        name = str(number - 1)
+        job = (number, content_of_url(url), config, json.dumps([f"{number:036}"]))
+        connection.execute("INSERT INTO jobs (key, content, config, step, ids) VALUES (?, ?, ?, 'completed', ?)", job)
+        recording = (name, name_of(url), content_of_url(url), number)
+        connection.execute(
+            "INSERT INTO recordings (name, source, content, job, written) VALUES (?, ?, ?, ?, 1)", recording
+        )
+        (folder / f"{name}.json").write_text("{}")
+    connection.commit()
+    connection.close()
