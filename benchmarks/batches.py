@@ -29,7 +29,7 @@ LEFT = 200
 
 def journal(*, quick: bool) -> list[dict[str, Any]]:
     """CPU per job of a batch, against writing the same files without remembering anything; in turns."""
-    world = World(jobs=500 if quick else 2000, mean=0.5, limit=100)
+    world = World(jobs=300 if quick else 2000, mean=0.3 if quick else 0.5, limit=100)
     rounds = 1 if quick else 3
     rows: dict[str, list[float]] = {"files written, no journal": [], "batch": []}
     for _ in range(rounds):

@@ -38,8 +38,8 @@ JOURNAL_NAME = ".asyncscribe.sqlite3"
 LOCK_NAME = ".asyncscribe.lock"
 #: Entries read at once when all are read.
 PAGE = 500
-#: Seconds that a step which is waited for waits for others. At 200 jobs a second, 2 or 3 share a commit.
-LINGER = 0.01
+#: Seconds that a step which is waited for waits for others. At 200 jobs a second, 4 share a commit.
+LINGER = 0.02
 #: Seconds that other steps wait for one that is waited for.
 NOTE_LINGER = 0.1
 

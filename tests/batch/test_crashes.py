@@ -63,9 +63,8 @@ class Crashing:
 
 WORLDS = {
     "": {},
-    "lost answers": {"script": [faults.Drop(faults.When.AFTER), faults.CutBody()]},
-    "late submissions": {"script": [faults.Late(1.2), faults.Late(1.2)]},
-    "a lagging list": {"script": [faults.Drop(faults.When.AFTER), faults.Late(1.2)], "list_lag": 1.0},
+    "lost answers and late submissions": {"script": [faults.Drop(faults.When.AFTER), faults.Late(1.2)]},
+    "a lagging list as well": {"script": [faults.CutBody(), faults.Late(1.2)], "list_lag": 1.0},
 }
 
 
