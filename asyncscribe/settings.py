@@ -128,8 +128,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def is_local(base_url: str) -> bool:
-    """Whether an address is of this machine."""
-    return _is_loopback(urlsplit(base_url).hostname or "")

@@ -29,7 +29,6 @@ from asyncscribe.ledger import Past, Tracked, Unkept
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
 from asyncscribe.pipeline import Outcome
-from asyncscribe.settings import is_local
 from asyncscribe.sources import SignedOnDemand, name_of
 
 #: Errors of files that every further file would meet as well.
@@ -115,6 +114,8 @@ class Batch:
         config: What the service is asked to do.
         retry_failed: Try again what failed for good in an earlier run.
         max_hours: Submit no more once this run has had so many hours of audio transcribed; what runs then ends.
+        ephemeral: The service ends with this process, as an embedded server does, and what it has with it: the next
+            run begins again what is not done.
         journal: Where the steps are kept; default: a file in the output folder.
 
     Raises (on entering):
@@ -134,6 +135,7 @@ class Batch:
         config: TranscriptionConfig | None = None,
         retry_failed: bool = False,
         max_hours: float | None = None,
+        ephemeral: bool = False,
         journal: Journal | None = None,
     ) -> None:
         self._client = client
@@ -143,6 +145,7 @@ class Batch:
         self._fingerprint = fingerprint(self._config)
         self._retry_failed = retry_failed
         self._allowance = Allowance(None if max_hours is None else 3600 * max_hours)
+        self._ephemeral = ephemeral
         self._given = journal
         self._opened: Journal | None = None
         self._exit = AsyncExitStack()
@@ -161,8 +164,7 @@ class Batch:
             journal = self._given
             if journal is None:
                 journal = await stack.enter_async_context(SqliteJournal(self._output))
-            # A server of this machine may be gone tomorrow, and what it had with it.
-            await journal.bind(self._client.base_url, lasting=not is_local(self._client.base_url))
+            await journal.bind(self._client.base_url, lasting=not self._ephemeral)
             self._opened = journal
             self._exit = stack.pop_all()
         return self

@@ -114,7 +114,15 @@ def batch(
         hours = _hours(max_hours, max_cost, wanted)
         async with (
             connect(local=local, base_url=base_url, concurrency=concurrency, on_event=display.event) as client,
-            Batch(client, output, formats=forms, config=wanted, retry_failed=retry_failed, max_hours=hours) as batch,
+            Batch(
+                client,
+                output,
+                formats=forms,
+                config=wanted,
+                retry_failed=retry_failed,
+                max_hours=hours,
+                ephemeral=local,
+            ) as batch,
         ):
             if dry_run:
                 return await _survey(batch, given, wanted, as_json=as_json)

@@ -201,10 +201,10 @@ async def test_unfinished_jobs_of_another_service_are_not_lost(nothing_left, out
             await journal.bind("https://api.eu.assemblyai.com", lasting=True)
 
 
-async def test_what_a_local_server_had_is_begun_again_at_the_next(nothing_left, folder, output):
+async def test_what_an_embedded_server_had_is_begun_again_at_the_next(nothing_left, folder, output):
     for _ in range(2):
         async with LocalServer(limit=2, api_key=KEY) as server, open_client(server) as client:
-            await run(client, output, folder)
+            await run(client, output, folder, ephemeral=True)
             connection = sqlite3.connect(output / JOURNAL_NAME)
             connection.execute("UPDATE jobs SET step = 'submitted'")
             connection.execute("UPDATE recordings SET written = 0")
