@@ -1,9 +1,12 @@
 """The report: what is written, and what a browser makes of it."""
 
+import base64
+import hashlib
 import json
 import re
 import shutil
 import wave
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -84,6 +87,17 @@ async def test_jobs_are_taken_one_at_a_time_and_a_failure_leaves_nothing(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_only_the_script_of_the_page_may_run_and_titles_are_not_filled_in(tmp_path):
+    title = "/* style */ {script} <!-- totals -->"
+    path = tmp_path / ("x" * 250 + ".html")
+    assert await write_report(path, replace(SUMMARY, title=title), each([job(0)])) == 1
+    text = path.read_text()
+    assert text.count("/* style */ {script} &lt;!-- totals --&gt;") == 2
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert f"script-src 'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in text
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.fixture
 async def browser():
     api = pytest.importorskip("playwright.async_api", reason="Playwright is not installed")
@@ -130,6 +144,12 @@ async def test_in_a_browser_it_is_searched_read_and_heard(browser, tmp_path):
     await tab.get_by_text("was", exact=True).click()
     await tab.wait_for_function("document.querySelector('audio').currentTime >= 1")
     await tab.wait_for_function("document.querySelector('.word.now') !== null")
+    assert await tab.evaluate("document.querySelector('audio').paused") is False
+    await tab.keyboard.press("ArrowLeft")
+    assert await tab.evaluate("document.activeElement.textContent") == "garden"
+    await tab.evaluate("document.querySelector('audio').pause()")
+    await tab.keyboard.press("Enter")
+    await tab.wait_for_function("document.querySelector('audio').currentTime < 1")
     await tab.fill("#query", "window.hacked")
     await tab.locator(".row", has_text="script").click()
     assert HOSTILE.split()[0] in await tab.locator("#reader").inner_text()
@@ -157,4 +177,38 @@ async def test_5_000_jobs_stay_few_rows_and_can_be_walked_by_keys(browser, tmp_p
     await tab.focus("#timeline")
     await tab.keyboard.press("+")
     assert await tab.evaluate(colours) > 5
+    assert problems == []
+
+
+async def test_few_jobs_are_lines_and_many_are_counts_until_zoomed(browser, tmp_path):
+    running = {"uploading": 100.0, "waiting": 101.0, "queued": 102.0}
+    jobs = [job(number) for number in range(500)]
+    jobs[0] = job(0, state="submitted", times=running, transcript=None)
+    jobs.append(job(500, state="failed", times={"uploading": 900.0, "failed": 1000.0}, transcript=None))
+    tab, problems = await opened(browser, await page(tmp_path, jobs))
+    assert "Jobs at once" in await tab.locator("#moment").inner_text()
+    # One that has not ended lasts as long as anything is known.
+    assert await tab.evaluate("lines.find(({ number }) => number === 0).spans.at(-1).to") == 1000
+    counts = "countsOf('queued', lines, 900).reduce((sum, count) => sum + count, 0)"
+    assert await tab.evaluate(counts) == pytest.approx(898 + 499 * 2)
+    await tab.evaluate("setView(890, 1000)")
+    await tab.get_by_text("A line is a job").wait_for()
+    assert await tab.evaluate("rowsInSight.map(({ number }) => number)") == [0, 500]
+    # Not beyond what there is, however far.
+    await tab.evaluate("zoom(1000, 0.5)")
+    assert await tab.evaluate("[view.from, view.to]") == [100, 1000]
+    assert problems == []
+
+
+async def test_long_groups_of_failures_are_shown_in_parts(browser, tmp_path):
+    jobs = [job(number, state="failed", reason="No speech", transcript=None) for number in range(250)]
+    tab, problems = await opened(browser, await page(tmp_path, jobs))
+    await tab.locator("summary").click()
+    buttons = tab.locator("#reasons button")
+    await tab.get_by_text("… 150 more").click()
+    assert await buttons.count() == 201
+    await tab.get_by_text("… 50 more").click()
+    assert await buttons.count() == 250
+    await buttons.last.click()
+    assert await tab.locator("#reader h3").inner_text() == "calls/0249.wav"
     assert problems == []

@@ -11,6 +11,8 @@ for (let number = 0; byId(`j${number}`); number++) {
 }
 const limits = read("limits");
 const texts = jobs.map((job) => `${job.name}\n${job.text}`.toLowerCase());
+// What is searched is enough: the same is not held twice.
+for (const job of jobs) delete job.text;
 
 function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);
@@ -52,10 +54,16 @@ function drawRows() {
     row.setAttribute("aria-selected", String(shown[place] === chosen));
     row.classList.toggle("chosen", shown[place] === chosen);
     row.style.top = `${place * ROW}px`;
-    row.onclick = () => open(shown[place]);
+    row.id = `row${shown[place]}`;
+    row.setAttribute("aria-setsize", String(shown.length));
+    row.setAttribute("aria-posinset", String(place + 1));
+    row.onclick = () => openJob(shown[place]);
     made.push(row);
   }
   rows.replaceChildren(...made);
+  const current = byId(`row${chosen}`);
+  if (current) list.setAttribute("aria-activedescendant", current.id);
+  else list.removeAttribute("aria-activedescendant");
 }
 
 function search() {
@@ -74,54 +82,82 @@ byId("query").addEventListener("input", () => {
 });
 byId("list").addEventListener("scroll", () => requestAnimationFrame(drawRows));
 byId("list").addEventListener("keydown", (event) => {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const page = Math.max(1, Math.floor(byId("list").clientHeight / ROW) - 1);
+  const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity }[event.key];
   if (!step || !shown.length) return;
   event.preventDefault();
   const place = Math.min(shown.length - 1, Math.max(0, shown.indexOf(chosen) + step));
+  openJob(shown[place]);
+  scrollToRow(place);
+});
+
+function scrollToRow(place) {
   const list = byId("list");
   if (place * ROW < list.scrollTop) list.scrollTop = place * ROW;
   if ((place + 1) * ROW > list.scrollTop + list.clientHeight) list.scrollTop = (place + 1) * ROW - list.clientHeight;
-  open(shown[place]);
-});
-window.addEventListener("resize", () => { drawRows(); drawTimeline(); });
+  drawRows();
+}
+
+window.addEventListener("resize", () => { drawRows(); drawSoon(); });
 
 // The reader: a transcript is parsed when it is opened.
 
 let audio = null;
 let words = [];
+let spokenOrder = [];
 let now = null;
 
-function open(number) {
+function openJob(number) {
   const job = jobs[number];
   chosen = number;
+  stopAudio();
+  audio = job.audio ? audioOf(job.audio) : null;
   words = [];
-  now = null;
-  const reader = byId("reader");
   const parts = [element("h3", { textContent: job.name }),
     element("p", { className: "faint", textContent: [label(job), job.id].filter(Boolean).join(" · ") })];
-  // One that is out of sight would go on playing, and telling where it is.
-  audio?.removeEventListener("timeupdate", follow);
-  audio?.pause();
-  audio = null;
-  if (job.audio) {
-    audio = element("audio", { controls: true, preload: "none", src: job.audio });
-    audio.addEventListener("timeupdate", follow);
-    parts.push(audio);
-  }
+  if (audio) parts.push(audio);
   const source = byId(`t${number}`);
   if (source) parts.push(...JSON.parse(source.textContent).map(passage));
   else parts.push(element("p", { className: "faint", textContent: "There is no transcript here." }));
-  reader.replaceChildren(...parts);
-  reader.scrollTop = 0;
+  spokenOrder = [...words].sort((one, other) => one.start - other.start);
+  if (audio && words.length) words[0].word.tabIndex = 0;
+  byId("reader").replaceChildren(...parts);
+  byId("reader").scrollTop = 0;
   markFound();
   drawRows();
+}
+
+/** From elsewhere on the page: the list and the transcript come into sight. */
+function showJob(number) {
+  openJob(number);
+  const place = shown.indexOf(number);
+  if (place >= 0) scrollToRow(place);
+  byId("reader").scrollIntoView({ block: "nearest" });
+}
+
+// One that is out of sight would go on playing.
+function stopAudio() {
+  audio?.pause();
+  audio = null;
+  now = null;
+}
+
+function audioOf(source) {
+  const made = element("audio", { controls: true, preload: "none", src: source });
+  made.addEventListener("play", followFrames);
+  made.addEventListener("seeked", () => follow(made));
+  return made;
 }
 
 function passage([speaker, spoken]) {
   const text = element("div");
   for (const [content, start, end] of spoken) {
     const word = element("span", { className: "word", textContent: content });
-    word.onclick = () => play(start);
+    word.dataset.place = words.length;
+    if (audio) {
+      word.setAttribute("role", "button");
+      word.tabIndex = -1;
+    }
     words.push({ word, start, end });
     text.append(word, " ");
   }
@@ -129,68 +165,143 @@ function passage([speaker, spoken]) {
   return element("div", { className: "passage" }, element("div", { textContent: who.filter(Boolean).join(" · ") }), text);
 }
 
-function play(start) {
-  if (!audio) return;
-  audio.currentTime = start / 1000;
+const placeOf = (target) => Number(target.closest?.(".word")?.dataset.place ?? -1);
+
+byId("reader").addEventListener("click", (event) => {
+  const place = placeOf(event.target);
+  if (place >= 0 && audio) play(place);
+});
+
+// Words are one stop of the tabulator; within them the arrows walk.
+byId("reader").addEventListener("keydown", (event) => {
+  const place = placeOf(event.target);
+  if (place < 0 || !audio) return;
+  if (event.key === "Enter" || event.key === " ") play(place);
+  else if (event.key === "ArrowRight") focusWord(place + 1);
+  else if (event.key === "ArrowLeft") focusWord(place - 1);
+  else return;
+  event.preventDefault();
+});
+
+function focusWord(place) {
+  if (!words[place]) return;
+  for (const stop of byId("reader").querySelectorAll('.word[tabindex="0"]')) stop.tabIndex = -1;
+  words[place].word.tabIndex = 0;
+  words[place].word.focus();
+}
+
+function play(place) {
+  focusWord(place);
+  audio.currentTime = words[place].start / 1000;
+  // That it can't be played is shown by the player itself.
   audio.play().catch(() => {});
 }
 
-function follow() {
-  const moment = audio.currentTime * 1000;
-  const current = words.find(({ start, end }) => start <= moment && moment < end);
-  if (now) now.word.classList.remove("now");
-  now = current ?? null;
-  if (now) now.word.classList.add("now");
+function followFrames(event) {
+  const playing = event.target;
+  if (playing !== audio) return;
+  follow(playing);
+  if (!playing.paused && !playing.ended) requestAnimationFrame(() => followFrames(event));
+}
+
+function follow(playing) {
+  if (playing !== audio) return;
+  const current = wordAt(playing.currentTime * 1000);
+  if (current === now) return;
+  now?.word.classList.remove("now");
+  now = current;
+  now?.word.classList.add("now");
+}
+
+function wordAt(moment) {
+  let low = 0, high = spokenOrder.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (spokenOrder[middle].start <= moment) low = middle + 1;
+    else high = middle;
+  }
+  const last = spokenOrder[low - 1];
+  return last && moment < last.end ? last : null;
 }
 
 function markFound() {
   const query = byId("query").value.trim().toLowerCase();
+  const single = query && !query.includes(" ");
   for (const { word } of words) {
-    const hit = query && !query.includes(" ") && word.textContent.toLowerCase().includes(query);
-    word.style.outline = hit ? "2px solid var(--queued)" : "";
+    word.classList.toggle("found", Boolean(single && word.textContent.toLowerCase().includes(query)));
   }
 }
 
 // Failures, by reason.
 
+const FAILURES_AT_ONCE = 100;
+
 function drawFailures() {
   const reasons = new Map();
   jobs.forEach((job, number) => {
-    if (job.state === "failed") reasons.set(job.reason ?? "", [...(reasons.get(job.reason ?? "") ?? []), number]);
+    if (job.state !== "failed") return;
+    const reason = job.reason ?? "";
+    if (!reasons.has(reason)) reasons.set(reason, []);
+    reasons.get(reason).push(number);
   });
   byId("failures").hidden = !reasons.size;
   const sorted = [...reasons].sort((one, other) => other[1].length - one[1].length);
-  byId("reasons").replaceChildren(...sorted.map(([reason, numbers]) => element("details", {},
-    element("summary", { textContent: `${numbers.length} × ${reason || "no reason given"}` }),
-    ...numbers.slice(0, 100).map((number) =>
-      element("button", { textContent: jobs[number].name, onclick: () => open(number) })))));
+  byId("reasons").replaceChildren(...sorted.map(([reason, numbers]) => failureGroup(reason, numbers)));
 }
 
-// The timeline: a line for each job, in the order of their beginnings.
+function failureGroup(reason, numbers) {
+  const group = element("details", {},
+    element("summary", { textContent: `${numbers.length} × ${reason || "no reason given"}` }));
+  group.addEventListener("toggle", () => addFailures(group, numbers, 0), { once: true });
+  return group;
+}
+
+function addFailures(group, numbers, first) {
+  const next = first + FAILURES_AT_ONCE;
+  group.append(...numbers.slice(first, next).map((number) =>
+    element("button", { type: "button", textContent: jobs[number].name, onclick: () => showJob(number) })));
+  if (next >= numbers.length) return;
+  const more = element("button", { type: "button", textContent: `… ${numbers.length - next} more` });
+  more.onclick = () => { more.remove(); addFailures(group, numbers, next); };
+  group.append(more);
+}
+
+// The timeline: a line for each job in sight, in the order of their beginnings; counts by state when they are too many.
 
 const SEGMENTS = [["uploading", "upload", "uploading"], ["waiting", "waiting", "waiting for a slot"],
   ["submitting", "waiting", null], ["queued", "queued", "queued at the service"],
   ["processing", "processing", "processing"]];
-const ENDS = ["completed", "failed"];
+const ENDS = ["completed", "failed", "abandoned"];
+// From below: what the limit counts comes first.
+const STACK = ["processing", "failed", "queued", "waiting", "upload"];
+const LEAST_STEP = 3;
+const TOP = 8, BELOW = 22;
 
+const known = jobs.flatMap((job) => Object.values(job.times));
+const latest = known.reduce((most, moment) => Math.max(most, moment), 0);
 const lines = jobs.map((job, number) => ({ number, spans: spansOf(job) })).filter(({ spans }) => spans.length);
 lines.sort((one, other) => one.spans[0].from - other.spans[0].from);
-const bounds = {
-  from: lines.reduce((least, { spans }) => Math.min(least, spans[0].from), Infinity),
-  to: lines.reduce((most, { spans }) => Math.max(most, spans.at(-1).to), 0),
-};
+const bounds = { from: lines.length ? lines[0].spans[0].from : 0, to: latest };
 let view = { ...bounds };
+let rowsInSight = [];
 
 function spansOf(job) {
   const moments = SEGMENTS.filter(([state]) => state in job.times).map(([state, color]) => ({ from: job.times[state], color }));
   moments.sort((one, other) => one.from - other.from);
-  const ended = ENDS.map((state) => job.times[state]).find((moment) => moment !== undefined);
-  const last = ended ?? moments.at(-1)?.from;
+  const begun = moments.at(-1)?.from;
+  const ended = ENDS.map((state) => job.times[state]).find((moment) => moment >= begun);
   return moments.map(({ from, color }, place) => ({
     from,
-    to: moments[place + 1]?.from ?? Math.max(last, from),
+    // One that has not ended lasts as long as anything is known of the batch.
+    to: moments[place + 1]?.from ?? ended ?? latest,
     color: job.state === "failed" && place === moments.length - 1 ? "failed" : color,
   }));
+}
+
+let drawing = 0;
+function drawSoon() {
+  cancelAnimationFrame(drawing);
+  drawing = requestAnimationFrame(drawTimeline);
 }
 
 function drawTimeline() {
@@ -201,94 +312,204 @@ function drawTimeline() {
   canvas.height = height * scale;
   const pen = canvas.getContext("2d");
   pen.scale(scale, scale);
-  if (!lines.length) return;
-  const style = getComputedStyle(document.documentElement);
-  const color = (name) => style.getPropertyValue(`--${name}`);
-  const top = 8, bottom = height - 22;
-  const across = (moment) => ((moment - view.from) / Math.max(1e-9, view.to - view.from)) * width;
-  const step = (bottom - top) / lines.length;
-  const thick = Math.max(1, Math.min(step * 0.8, 14));
-  for (const name of ["waiting", "upload", "queued", "processing", "failed"]) {
-    pen.fillStyle = color(name);
-    lines.forEach(({ spans }, place) => {
-      for (const span of spans) {
-        if (span.color !== name || span.to < view.from || span.from > view.to) continue;
-        const left = across(span.from);
-        pen.fillRect(left, top + place * step, Math.max(1, across(span.to) - left), thick);
-      }
-    });
-  }
-  drawLimit(pen, color, across, top, bottom, width);
-  pen.fillStyle = color("faint");
   pen.font = "12px system-ui, sans-serif";
-  for (let part = 0; part <= 4; part++) {
-    pen.textAlign = ["left", "center", "center", "center", "right"][part];
-    const moment = view.from + ((view.to - view.from) * part) / 4;
-    pen.fillText(`+${clock(moment - bounds.from)}`, (width * part) / 4, height - 7);
+  if (!lines.length) return hint("No times are known.");
+  const style = getComputedStyle(document.documentElement);
+  const sheet = { pen, width, top: TOP, bottom: height - BELOW, color: (name) => style.getPropertyValue(`--${name}`),
+    across: (moment) => ((moment - view.from) / Math.max(1e-9, view.to - view.from)) * width };
+  const inSight = lines.filter(({ spans }) => spans[0].from <= view.to && spans.at(-1).to >= view.from);
+  const many = inSight.length * LEAST_STEP > sheet.bottom - sheet.top;
+  rowsInSight = many ? [] : inSight;
+  if (many) drawCounts(sheet, inSight);
+  else drawLines(sheet, inSight);
+  drawTimes(sheet);
+  hint(many ? "Jobs at once, by state. Zoom in (wheel, +) for single jobs; drag or arrow keys move, 0 shows all."
+    : "A line is a job; a click opens it. Wheel, + and − zoom, dragging or arrow keys move, 0 shows all.");
+}
+
+function hint(text) {
+  // Told only when it changes: it describes the timeline to screen readers.
+  if (byId("moment").textContent !== text) byId("moment").textContent = text;
+}
+
+function drawLines(sheet, inSight) {
+  const step = (sheet.bottom - sheet.top) / Math.max(1, inSight.length);
+  const thick = Math.max(1, Math.min(step * 0.8, 14));
+  inSight.forEach(({ spans }, place) => {
+    for (const span of spans) {
+      if (span.to < view.from || span.from > view.to) continue;
+      // What lies far outside is not drawn: canvas coordinates lose precision there.
+      const left = Math.max(-1, sheet.across(span.from));
+      const right = Math.min(sheet.width + 1, sheet.across(span.to));
+      sheet.pen.fillStyle = sheet.color(span.color);
+      sheet.pen.fillRect(left, sheet.top + place * step, Math.max(1, right - left), thick);
+    }
+  });
+  drawLimit(sheet, mostLimit());
+}
+
+function drawCounts(sheet, inSight) {
+  const columns = Math.max(1, Math.ceil(sheet.width / 2));
+  const wide = sheet.width / columns;
+  const counts = Object.fromEntries(STACK.map((name) => [name, countsOf(name, inSight, columns)]));
+  const total = (column) => STACK.reduce((sum, name) => sum + counts[name][column], 0);
+  let most = mostLimit();
+  for (let column = 0; column < columns; column++) most = Math.max(most, total(column));
+  const high = (sheet.bottom - sheet.top) / Math.max(1, most);
+  for (let column = 0; column < columns; column++) {
+    let level = sheet.bottom;
+    for (const name of STACK) {
+      const tall = counts[name][column] * high;
+      level -= tall;
+      sheet.pen.fillStyle = sheet.color(name);
+      if (tall > 0) sheet.pen.fillRect(column * wide, level, wide + 0.3, tall);
+    }
+  }
+  drawLimit(sheet, most);
+  sheet.pen.fillStyle = sheet.color("ink");
+  sheet.pen.textAlign = "left";
+  sheet.pen.fillText(`${Math.round(most)} jobs at the top`, 6, sheet.top + 12);
+}
+
+/** How many jobs were in a state, on average over the time of each column. */
+function countsOf(name, inSight, columns) {
+  const partly = new Float64Array(columns + 1);
+  const change = new Float64Array(columns + 2);
+  const place = (moment) =>
+    Math.min(columns, Math.max(0, ((moment - view.from) / Math.max(1e-9, view.to - view.from)) * columns));
+  for (const { spans } of inSight) {
+    for (const span of spans) {
+      if (span.color !== name) continue;
+      const from = place(span.from), to = place(span.to);
+      const first = Math.floor(from), last = Math.floor(to);
+      if (first === last) {
+        partly[first] += to - from;
+        continue;
+      }
+      partly[first] += first + 1 - from;
+      partly[last] += to - last;
+      change[first + 1] += 1;
+      change[last] -= 1;
+    }
+  }
+  let whole = 0;
+  return partly.map((part, column) => part + (whole += change[column]));
+}
+
+function drawTimes({ pen, color, width, bottom }) {
+  pen.fillStyle = color("faint");
+  const parts = width < 500 ? 2 : 4;
+  for (let part = 0; part <= parts; part++) {
+    pen.textAlign = part === 0 ? "left" : part === parts ? "right" : "center";
+    const moment = view.from + ((view.to - view.from) * part) / parts;
+    const margin = part === 0 ? 4 : part === parts ? -4 : 0;
+    pen.fillText(`+${clock(moment - bounds.from)}`, (width * part) / parts + margin, bottom + 15);
   }
 }
 
-function drawLimit(pen, color, across, top, bottom, width) {
+const mostLimit = () => limits.reduce((most, [, limit]) => Math.max(most, limit), 0);
+
+function drawLimit({ pen, color, across, top, bottom, width }, most) {
   if (!limits.length) return;
-  const most = Math.max(...limits.map(([, limit]) => limit));
-  const up = (limit) => bottom - (limit / most) * (bottom - top);
-  pen.strokeStyle = color("limit");
-  pen.lineWidth = 1.5;
-  pen.beginPath();
+  const up = (limit) => bottom - (limit / Math.max(1, most)) * (bottom - top);
+  const points = [];
   limits.forEach(([moment, limit], place) => {
-    const left = across(moment);
-    if (place) pen.lineTo(left, up(limits[place - 1][1]));
-    pen[place ? "lineTo" : "moveTo"](left, up(limit));
+    const left = Math.min(width + 2, Math.max(-2, across(moment)));
+    if (place) points.push([left, up(limits[place - 1][1])]);
+    points.push([left, up(limit)]);
   });
-  pen.lineTo(width, up(limits.at(-1)[1]));
-  pen.stroke();
-  pen.fillStyle = color("limit");
+  points.push([width + 2, up(limits.at(-1)[1])]);
+  // A rim of the background's colour keeps it legible over bars of any colour.
+  for (const [name, wide] of [["card", 4], ["limit", 1.5]]) {
+    pen.strokeStyle = color(name);
+    pen.lineWidth = wide;
+    pen.beginPath();
+    points.forEach(([x, y], place) => pen[place ? "lineTo" : "moveTo"](x, y));
+    pen.stroke();
+  }
+  writeLimit({ pen, color, width }, up);
+}
+
+function writeLimit({ pen, color, width }, up) {
+  const current = limits.findLast(([moment]) => moment <= view.to) ?? limits[0];
+  const level = up(current[1]);
+  const text = `limit ${current[1]}, at most ${mostLimit()}`;
+  const baseline = level < 30 ? level + 16 : level - 6;
   pen.textAlign = "right";
-  pen.font = "12px system-ui, sans-serif";
-  pen.fillText(`limit ${limits.at(-1)[1]}, at most ${most}`, width - 6, up(limits.at(-1)[1]) + (up(limits.at(-1)[1]) < 30 ? 16 : -6));
+  pen.fillStyle = color("card");
+  pen.fillRect(width - 10 - pen.measureText(text).width, baseline - 11, pen.measureText(text).width + 8, 15);
+  pen.fillStyle = color("limit");
+  pen.fillText(text, width - 6, baseline);
+}
+
+function setView(from, to) {
+  const whole = bounds.to - bounds.from;
+  const long = Math.min(whole, Math.max(to - from, Math.min(0.1, whole)));
+  const begin = Math.min(bounds.to - long, Math.max(bounds.from, from));
+  view = { from: begin, to: begin + long };
+  drawSoon();
 }
 
 function zoom(factor, part) {
   const moment = view.from + (view.to - view.from) * part;
-  view = { from: moment - (moment - view.from) * factor, to: moment + (view.to - moment) * factor };
-  requestAnimationFrame(drawTimeline);
+  const long = (view.to - view.from) * factor;
+  setView(moment - long * part, moment + long * (1 - part));
 }
 
 function move(part) {
   const by = (view.to - view.from) * part;
-  view = { from: view.from + by, to: view.to + by };
-  requestAnimationFrame(drawTimeline);
+  setView(view.from + by, view.to + by);
 }
 
-const canvas = byId("timeline");
-canvas.addEventListener("wheel", (event) => {
-  event.preventDefault();
-  zoom(event.deltaY > 0 ? 1.25 : 0.8, event.offsetX / canvas.clientWidth);
-}, { passive: false });
-canvas.addEventListener("keydown", (event) => {
-  const actions = { "+": () => zoom(0.8, 0.5), "-": () => zoom(1.25, 0.5), ArrowLeft: () => move(-0.1),
-    ArrowRight: () => move(0.1), 0: () => { view = { ...bounds }; drawTimeline(); } };
-  if (!(event.key in actions)) return;
-  event.preventDefault();
-  actions[event.key]();
-});
-let dragged = null;
-canvas.addEventListener("pointerdown", (event) => {
-  dragged = { x: event.clientX, far: 0 };
-  canvas.setPointerCapture(event.pointerId);
-});
-canvas.addEventListener("pointermove", (event) => {
-  if (!dragged) return;
-  move((dragged.x - event.clientX) / canvas.clientWidth);
-  dragged = { x: event.clientX, far: dragged.far + Math.abs(dragged.x - event.clientX) };
-});
-canvas.addEventListener("pointerup", (event) => {
-  if (dragged && dragged.far < 4 && lines.length) {
-    const part = (event.offsetY - 8) / (canvas.clientHeight - 30);
-    open(lines[Math.min(lines.length - 1, Math.max(0, Math.floor(part * lines.length)))].number);
+const showAll = () => setView(bounds.from, bounds.to);
+
+function clickTimeline(x, y) {
+  const canvas = byId("timeline");
+  if (!rowsInSight.length) {
+    if (lines.length) zoom(0.25, x / canvas.clientWidth);
+    return;
   }
-  dragged = null;
-});
+  const part = (y - TOP) / (canvas.clientHeight - TOP - BELOW);
+  const place = Math.min(rowsInSight.length - 1, Math.max(0, Math.floor(part * rowsInSight.length)));
+  showJob(rowsInSight[place].number);
+}
+
+function listenToTimeline() {
+  const canvas = byId("timeline");
+  canvas.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    zoom(event.deltaY > 0 ? 1.25 : 0.8, event.offsetX / canvas.clientWidth);
+  }, { passive: false });
+  canvas.addEventListener("keydown", (event) => {
+    const actions = { "+": () => zoom(0.8, 0.5), "-": () => zoom(1.25, 0.5), ArrowLeft: () => move(-0.1),
+      ArrowRight: () => move(0.1), 0: showAll };
+    if (!Object.hasOwn(actions, event.key)) return;
+    event.preventDefault();
+    actions[event.key]();
+  });
+  byId("closer").onclick = () => zoom(0.5, 0.5);
+  byId("farther").onclick = () => zoom(2, 0.5);
+  byId("all").onclick = showAll;
+  listenToDragging(canvas);
+}
+
+function listenToDragging(canvas) {
+  let dragged = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    dragged = { x: event.clientX, far: 0 };
+    canvas.setPointerCapture(event.pointerId);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!dragged) return;
+    move((dragged.x - event.clientX) / canvas.clientWidth);
+    dragged = { x: event.clientX, far: dragged.far + Math.abs(dragged.x - event.clientX) };
+  });
+  canvas.addEventListener("pointerup", (event) => {
+    if (dragged && dragged.far < 4) clickTimeline(event.offsetX, event.offsetY);
+    dragged = null;
+  });
+  canvas.addEventListener("pointercancel", () => { dragged = null; });
+}
 
 function drawLegend() {
   const names = SEGMENTS.filter(([, , text]) => text).map(([, color, text]) => [color, text]);
@@ -303,5 +524,6 @@ function drawLegend() {
 drawLegend();
 drawFailures();
 search();
+listenToTimeline();
 drawTimeline();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawTimeline);

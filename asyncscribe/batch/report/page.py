@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import json
 import os
@@ -68,7 +70,9 @@ async def write_report(path: Path, summary: ReportSummary, jobs: AsyncIterable[R
     Raises:
         OSError: It can't be written.
     """
-    temporary = path.with_name(f".asyncscribe-{path.name}")
+    # A short name: the page's may already be as long as the file system allows.
+    digest = hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    temporary = path.with_name(f".asyncscribe-{digest}")
     try:
         with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             count = await _write(file, summary, jobs)
@@ -89,10 +93,13 @@ async def _write(file: TextIO, summary: ReportSummary, jobs: AsyncIterable[Repor
         f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
         for name, value in summary.totals.items()
     )
+    script = "\n" + (parts / "page.js").read_text("utf-8")
+    # The files of the page first: what a user named is not searched for their places.
+    before = before.replace("/* style */", (parts / "page.css").read_text("utf-8"))
+    before = before.replace("{script}", _hash(script))
     before = before.replace("<!-- title -->", html.escape(summary.title))
     before = before.replace("<!-- made -->", summary.made.strftime("%Y-%m-%d %H:%M:%S %Z"))
     before = before.replace("<!-- totals -->", totals)
-    before = before.replace("/* style */", (parts / "page.css").read_text("utf-8"))
     file.write(before)
     file.write(_data("limits", [[moment, limit] for moment, limit in summary.limits]))
     count = 0
@@ -102,7 +109,7 @@ async def _write(file: TextIO, summary: ReportSummary, jobs: AsyncIterable[Repor
         if job.transcript is not None:
             file.write(_data(f"t{count}", _passages(job.transcript)))
         count += 1
-    file.write(after.replace("/* script */", (parts / "page.js").read_text("utf-8")))
+    file.write(after.replace("\n/* script */\n", script))
     return count
 
 
@@ -132,6 +139,11 @@ def _passages(transcript: Transcript) -> list[list[Any]]:
 
 def _words(words: Sequence[Any]) -> list[list[Any]]:
     return [[word.text, word.start, word.end] for word in words]
+
+
+def _hash(script: str) -> str:
+    """What the page's policy calls its only script: no other one is run, whatever a text holds."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def _data(name: str, content: Any) -> str:
