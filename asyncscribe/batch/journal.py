@@ -119,7 +119,8 @@ class Entry:
 class Journal(Protocol):
     """Remembers a batch.
 
-    Steps are kept in the order in which they are told. That a submission begins has been kept for good when the `await`
+    Steps are kept in the order in which they are told. `times` are all that are known of the job: Unix seconds by the
+    state that it came into. That a submission begins has been kept for good when the `await`
     of it returns; other steps may be lost with the process, if the next run can make up for that without paying again.
     """
 

@@ -341,7 +341,7 @@ class Batch:
                 return None
             case Plan.BEGIN_AGAIN:
                 job = await self._journal.begin_again(job.key)
-        work = _Work([(find.item, find.name)], job, JournalLedger(self._journal, job.key))
+        work = _Work([(find.item, find.name)], job, JournalLedger(self._journal, job.key, job.times))
         if not job.ids and job.doubtful_url is None and not await self._afford(find, work):
             return None
         self._under_way[job.key] = work
@@ -397,15 +397,15 @@ class Batch:
             # Only when it is written for all: what is missing is fetched again by the next run, and not paid for.
             if len(written) == len(work.items):
                 seconds = outcome.transcript.audio_duration
-                await self._journal.completed(work.job.key, written, seconds, work.ledger.times())
+                await self._journal.completed(work.job.key, written, seconds, work.ledger.times)
         elif isinstance(outcome.error, TranscriptionFailed):
             category = outcome.error.category.value
-            await self._journal.failed(work.job.key, str(outcome.error), category, work.ledger.times())
+            await self._journal.failed(work.job.key, str(outcome.error), category, work.ledger.times)
         elif isinstance(outcome.error, NotFound):
             reason = f"{outcome.error}; --retry-failed transcribes it anew, which is paid for"
-            await self._journal.failed(work.job.key, reason, "gone", work.ledger.times())
+            await self._journal.failed(work.job.key, reason, "gone", work.ledger.times)
         elif isinstance(outcome.error, BadRequest):
-            await self._journal.failed(work.job.key, str(outcome.error), "refused", work.ledger.times())
+            await self._journal.failed(work.job.key, str(outcome.error), "refused", work.ledger.times)
 
     async def _write(self, item: Item, transcript: Transcript) -> tuple[Exception | None, tuple[Path, ...]]:
         try:

@@ -332,22 +332,23 @@ class SqliteJournal:
 
     async def uploaded(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
         """See `Journal`."""
+        stored, now = json.dumps(times), time.time()
         await self._do(
             lambda connection: _update(
-                connection, key, times, step=Step.UPLOADED, audio_url=audio_url, uploaded=time.time()
+                connection, key, stored, step=Step.UPLOADED.value, audio_url=audio_url, uploaded=now
             ),
             linger=LINGER,
         )
 
     async def submitting(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
         """See `Journal`."""
-        now = time.time()
+        stored, now = json.dumps(times), time.time()
         await self._do(
             lambda connection: _update(
                 connection,
                 key,
-                times,
-                step=Step.SUBMITTING,
+                stored,
+                step=Step.SUBMITTING.value,
                 audio_url=audio_url,
                 doubtful_url=audio_url,
                 doubtful_since=now,
@@ -368,16 +369,24 @@ class SqliteJournal:
 
     async def submitted(self, key: int, transcript_id: TranscriptId, times: Mapping[str, float]) -> None:
         """See `Journal`."""
-        self._note(lambda connection: _add_id(connection, key, transcript_id, times))
+        stored = json.dumps(times)
+        self._note(lambda connection: _add_id(connection, key, transcript_id, stored))
 
     async def completed(
         self, key: int, names: Sequence[str], audio_seconds: float | None, times: Mapping[str, float]
     ) -> None:
         """See `Journal`."""
+        stored = json.dumps(times)
 
         def work(connection: sqlite3.Connection) -> None:
             _update(
-                connection, key, times, step=Step.COMPLETED, reason=None, category=None, audio_seconds=audio_seconds
+                connection,
+                key,
+                stored,
+                step=Step.COMPLETED.value,
+                reason=None,
+                category=None,
+                audio_seconds=audio_seconds,
             )
             connection.executemany(
                 "UPDATE recordings SET written = 1 WHERE name = ? AND job = ?", [(name, key) for name in names]
@@ -387,15 +396,18 @@ class SqliteJournal:
 
     async def failed(self, key: int, reason: str, category: str, times: Mapping[str, float]) -> None:
         """See `Journal`."""
+        stored = json.dumps(times)
         self._note(
-            lambda connection: _update(connection, key, times, step=Step.FAILED, reason=reason, category=category)
+            lambda connection: _update(
+                connection, key, stored, step=Step.FAILED.value, reason=reason, category=category
+            )
         )
 
     async def begin_again(self, key: int) -> JobRecord:
         """See `Journal`."""
 
         def work(connection: sqlite3.Connection) -> JobRecord:
-            _update(connection, key, {}, step=Step.FOUND, reason=None, category=None, ids="[]", audio_url=None)
+            _update(connection, key, None, step=Step.FOUND.value, reason=None, category=None, ids="[]", audio_url=None)
             return _job(connection.execute(f"SELECT {_JOB} FROM jobs WHERE key = ?", (key,)).fetchone())  # noqa: S608
 
         return await self._do(work)
@@ -404,8 +416,8 @@ class SqliteJournal:
         """See `Journal`."""
 
         def work(connection: sqlite3.Connection) -> None:
-            _add_id(connection, key, transcript_id, {})
-            _update(connection, key, {}, audio_url=audio_url)
+            _add_id(connection, key, transcript_id, None)
+            _update(connection, key, None, audio_url=audio_url)
 
         await self._do(work)
 
@@ -490,17 +502,19 @@ def _keep(connection: sqlite3.Connection, recording: Recording) -> None:
     )
 
 
-def _add_id(connection: sqlite3.Connection, key: int, transcript_id: TranscriptId, times: Mapping[str, float]) -> None:
-    connection.execute("UPDATE jobs SET ids = json_insert(ids, '$[#]', ?) WHERE key = ?", (transcript_id, key))
-    _update(connection, key, times, step=Step.SUBMITTED, doubtful_url=None, doubtful_since=None)
-
-
-def _update(connection: sqlite3.Connection, key: int, times: Mapping[str, float], **columns: object) -> None:
-    settings = ", ".join(f"{name} = ?" for name in columns)
-    values = [value.value if isinstance(value, Step) else value for value in columns.values()]
+def _add_id(connection: sqlite3.Connection, key: int, transcript_id: TranscriptId, times: str | None) -> None:
     connection.execute(
-        f"UPDATE jobs SET {settings}, times = json_patch(times, ?) WHERE key = ?",  # noqa: S608 - names of columns
-        (*values, json.dumps(times), key),
+        "UPDATE jobs SET ids = json_insert(ids, '$[#]', ?), step = 'submitted', doubtful_url = NULL, "
+        "doubtful_since = NULL, times = coalesce(?, times) WHERE key = ?",
+        (transcript_id, times, key),
+    )
+
+
+def _update(connection: sqlite3.Connection, key: int, times: str | None, **columns: str | float | None) -> None:
+    settings = ", ".join(f"{name} = ?" for name in columns)
+    connection.execute(
+        f"UPDATE jobs SET {settings}, times = coalesce(?, times) WHERE key = ?",  # noqa: S608 - names of columns
+        (*columns.values(), times, key),
     )
 
 

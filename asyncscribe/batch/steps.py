@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from asyncscribe.batch.journal import Journal
 from asyncscribe.lifecycle import JobState
@@ -18,29 +19,25 @@ class JournalLedger:
     Args:
         journal: Where to.
         key: The job's number there.
+        times: Unix seconds by state, as they stand in the journal.
     """
 
-    def __init__(self, journal: Journal, key: int) -> None:
+    def __init__(self, journal: Journal, key: int, times: Mapping[str, float]) -> None:
         self._journal = journal
         self._key = key
-        self._times: dict[str, float] = {}
-
-    def times(self) -> dict[str, float]:
-        """The times since this was last called: Unix seconds by state."""
-        times, self._times = self._times, {}
-        return times
+        self.times = dict(times)
 
     def moved(self, state: JobState) -> None:
         """Remember when."""
-        self._times[state.value] = round(time.time(), 3)
+        self.times[state.value] = round(time.time(), 3)
 
     async def uploaded(self, audio_url: str) -> None:
         """Write it."""
-        await self._journal.uploaded(self._key, audio_url, self.times())
+        await self._journal.uploaded(self._key, audio_url, self.times)
 
     async def submitting(self, audio_url: str) -> None:
         """Write it."""
-        await self._journal.submitting(self._key, audio_url, self.times())
+        await self._journal.submitting(self._key, audio_url, self.times)
 
     async def refused(self) -> None:
         """Write it."""
@@ -48,4 +45,4 @@ class JournalLedger:
 
     async def submitted(self, transcript_id: TranscriptId) -> None:
         """Write it."""
-        await self._journal.submitted(self._key, transcript_id, self.times())
+        await self._journal.submitted(self._key, transcript_id, self.times)
