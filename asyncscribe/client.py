@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from asyncscribe import settings, sources
 from asyncscribe.errors import ConfigurationError, SourceError
-from asyncscribe.events import EventHandler, LimitChanged, guarded, ignore
+from asyncscribe.events import EventHandler, LimitChanged, Listeners
 from asyncscribe.jobs import Job, JobRunner, closed_meanwhile
 from asyncscribe.ledger import Tracked
 from asyncscribe.limiter import Limiter, LimiterStatistics
@@ -111,7 +111,7 @@ class AsyncClient:
         allow_http: bool = False,
     ) -> None:
         resolved = settings.resolve(api_key, base_url, allow_http=allow_http)
-        self._emit = emit = guarded(on_event) if on_event else ignore
+        self._emit = emit = Listeners(on_event)
         self.base_url = resolved.base_url
         self._transport = Transport(
             resolved, timeouts=timeouts, retry=retry, budget=budget, on_event=emit, trust_env=trust_env
@@ -168,6 +168,10 @@ class AsyncClient:
             self._watcher.statistics(),
             self._transport.statistics(),
         )
+
+    def listening(self, handler: EventHandler) -> AbstractContextManager[None]:
+        """Have a handler called with every event as well, like `on_event`, for as long as the context lasts."""
+        return self._emit.listening(handler)
 
     async def upload(self, source: Source) -> UploadUrl:
         """Upload a recording and return the URL by which the service finds it, for 24 hours at least.

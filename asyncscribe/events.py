@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from asyncscribe.lifecycle import JobState
@@ -116,6 +117,33 @@ EventHandler = Callable[[Event], None]
 
 def ignore(event: Event) -> None:
     """The handler that does nothing."""
+
+
+class Listeners:
+    """Passes every event on to any number of handlers.
+
+    Args:
+        first: Listens all the time.
+    """
+
+    def __init__(self, first: EventHandler | None = None) -> None:
+        self._handlers = [] if first is None else [guarded(first)]
+
+    def __call__(self, event: Event) -> None:
+        """Pass it on."""
+        for handler in self._handlers:
+            handler(event)
+
+    @contextmanager
+    def listening(self, handler: EventHandler) -> Iterator[None]:
+        """Have this one listen as well, for as long as the context lasts."""
+        added = guarded(handler)
+        # A new list each time, as one may be gone through at the moment.
+        self._handlers = [*self._handlers, added]
+        try:
+            yield
+        finally:
+            self._handlers = [other for other in self._handlers if other is not added]
 
 
 def guarded(handler: EventHandler) -> EventHandler:

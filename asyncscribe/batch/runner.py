@@ -25,6 +25,7 @@ from asyncscribe.batch.sqlite import SqliteJournal
 from asyncscribe.batch.steps import JournalLedger
 from asyncscribe.client import AsyncClient
 from asyncscribe.errors import AccountError, BadRequest, JournalError, NotFound, TranscriptionFailed
+from asyncscribe.events import Event, LimitChanged
 from asyncscribe.ledger import Past, Tracked, Unkept
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
@@ -155,7 +156,7 @@ class Batch:
         #: How many jobs ended, and the number of those that ended since the records were read that are planned with.
         self._ends = 0
         self._ended: dict[int, int] = {}
-        self._limit: int | None = None
+        self._limits: list[tuple[float, int]] = []
         self.skipped = 0
         self.left = 0
 
@@ -255,17 +256,14 @@ class Batch:
         """
         self._discovery = Discovery(sources, self._output)
         works: dict[int, _Work] = {}
-        async with aclosing(self._client.transcribe_many(self._sources(works), self._config)) as outcomes:
-            async for outcome in outcomes:
-                work = works.pop(outcome.index)
-                if work.job is not None:
-                    # First, so that no recording joins a job whose transcript is being written already.
-                    del self._under_way[work.job.key]
-                    self._ends += 1
-                    self._ended[work.job.key] = self._ends
-                for ended in await self._end(work, outcome):
-                    yield ended
-                await self._note_limit()
+        self._limits.append((time.time(), self._client.stats.jobs.limit))
+        with self._client.listening(self._heard):
+            many = self._client.transcribe_many(self._sources(works), self._config)
+            async with aclosing(many) as outcomes:
+                async for outcome in outcomes:
+                    for ended in await self._end(works.pop(outcome.index), outcome):
+                        yield ended
+                    await self._keep_limits()
 
     async def _sources(self, works: dict[int, _Work]) -> AsyncIterator[Tracked[Path | str | SignedOnDemand]]:
         """What has to be worked on, each with what is known of it."""
@@ -371,6 +369,11 @@ class Batch:
 
     async def _end(self, work: _Work, outcome: Outcome[Tracked[Path | str | SignedOnDemand]]) -> list[BatchOutcome]:
         """Write the transcript for all recordings of a job, and keep how it ended."""
+        if work.job is not None:
+            # First, so that no recording joins a job whose transcript is being written already.
+            del self._under_way[work.job.key]
+            self._ends += 1
+            self._ended[work.job.key] = self._ends
         elapsed = time.monotonic() - work.begun
         ended, written = [], []
         for item, name in work.items:
@@ -417,11 +420,14 @@ class Batch:
             error.add_note(f"the transcript is at the service: asyncscribe knows it as {transcript.id}")
             return error, ()
 
-    async def _note_limit(self) -> None:
-        limit = self._client.stats.jobs.limit
-        if limit != self._limit:
-            self._limit = limit
-            await self._journal.limit(time.time(), limit)
+    def _heard(self, event: Event) -> None:
+        if isinstance(event, LimitChanged):
+            self._limits.append((time.time(), event.limit))
+
+    async def _keep_limits(self) -> None:
+        limits, self._limits = self._limits, []
+        for moment, limit in limits:
+            await self._journal.limit(moment, limit)
 
 
 def _recognised(item: Item, name: str, entry: Entry | None, look: Look | None) -> Recording | None:

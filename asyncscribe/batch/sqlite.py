@@ -13,7 +13,6 @@ that many jobs at once cost few commits. How long depends on what hangs on a ste
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import platform
 import sqlite3
@@ -24,9 +23,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 import anyio
+import msgspec
 from filelock import FileLock, Timeout
 
 from asyncscribe.batch.journal import Entry, JobRecord, Recording, Step
@@ -84,6 +84,8 @@ _JOB = (
 )
 _ENTRY = f"name, source, size, modified, recordings.content, seconds, written, {_JOB}"
 _JOINED = "recordings LEFT JOIN jobs ON jobs.key = recordings.job"
+
+_TIMES = msgspec.json.Decoder(dict[str, float])
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -321,7 +323,7 @@ class SqliteJournal:
 
     async def assign(self, recordings: Sequence[Recording], config: str) -> list[JobRecord]:
         """See `Journal`."""
-        now = json.dumps({"found": round(time.time(), 3)})
+        now = _text({"found": round(time.time(), 3)})
         return await self._do(
             lambda connection: [_assign(connection, recording, config, now) for recording in recordings]
         )
@@ -332,7 +334,7 @@ class SqliteJournal:
 
     async def uploaded(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
         """See `Journal`."""
-        stored, now = json.dumps(times), time.time()
+        stored, now = _text(times), time.time()
         await self._do(
             lambda connection: _update(
                 connection, key, stored, step=Step.UPLOADED.value, audio_url=audio_url, uploaded=now
@@ -342,7 +344,7 @@ class SqliteJournal:
 
     async def submitting(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
         """See `Journal`."""
-        stored, now = json.dumps(times), time.time()
+        stored, now = _text(times), time.time()
         await self._do(
             lambda connection: _update(
                 connection,
@@ -369,14 +371,14 @@ class SqliteJournal:
 
     async def submitted(self, key: int, transcript_id: TranscriptId, times: Mapping[str, float]) -> None:
         """See `Journal`."""
-        stored = json.dumps(times)
+        stored = _text(times)
         self._note(lambda connection: _add_id(connection, key, transcript_id, stored))
 
     async def completed(
         self, key: int, names: Sequence[str], audio_seconds: float | None, times: Mapping[str, float]
     ) -> None:
         """See `Journal`."""
-        stored = json.dumps(times)
+        stored = _text(times)
 
         def work(connection: sqlite3.Connection) -> None:
             _update(
@@ -396,7 +398,7 @@ class SqliteJournal:
 
     async def failed(self, key: int, reason: str, category: str, times: Mapping[str, float]) -> None:
         """See `Journal`."""
-        stored = json.dumps(times)
+        stored = _text(times)
         self._note(
             lambda connection: _update(
                 connection, key, stored, step=Step.FAILED.value, reason=reason, category=category
@@ -518,6 +520,10 @@ def _update(connection: sqlite3.Connection, key: int, times: str | None, **colum
     )
 
 
+def _text(times: Mapping[str, float]) -> str:
+    return msgspec.json.encode(times).decode()
+
+
 def _entry(row: tuple[Any, ...]) -> Entry:
     name, source, size, modified, content, seconds, written = row[:7]
     job = None if row[7] is None else _job(row[7:])
@@ -535,9 +541,9 @@ def _job(row: tuple[Any, ...]) -> JobRecord:
         uploaded=uploaded,
         doubtful_url=url,
         doubtful_since=since,
-        ids=tuple(map(TranscriptId, json.loads(ids))),
+        ids=tuple(map(TranscriptId, msgspec.json.decode(ids))),
         reason=reason,
         category=category,
         audio_seconds=seconds,
-        times=cast("dict[str, float]", json.loads(times)) if times != "{}" else {},
+        times=_TIMES.decode(times) if times != "{}" else {},
     )

@@ -1,10 +1,13 @@
 import json
 import os
+import time
 
 from asyncscribe import SourceError, TranscriptionConfig
 from asyncscribe.batch import Batch, Format
+from asyncscribe.batch.sqlite import SqliteJournal
+from asyncscribe.events import LimitChanged
 from asyncscribe.server import faults
-from tests.support import recording
+from tests.support import open_client, recording
 
 
 async def test_every_recording_becomes_its_files(server, client, folder, tmp_path):
@@ -41,6 +44,24 @@ async def test_a_transcript_that_can_not_be_written_is_not_lost(server, client, 
     assert isinstance(outcome.error, OSError)
     assert outcome.transcript.id in outcome.error.__notes__[0]
     assert outcome.files == ()
+
+
+async def test_every_change_of_the_limit_is_kept_with_its_moment(server, tmp_path):
+    events = []
+    before = time.time()
+    sources = [recording(str(number), seconds=0.05) for number in range(40)]
+    async with open_client(server, concurrency=20, on_event=events.append) as client:
+        async with Batch(client, tmp_path / "out") as batch:
+            assert all([outcome.error is None async for outcome in batch.run(sources)])
+        async with SqliteJournal(tmp_path / "out", read_only=True) as journal:
+            kept = await journal.limits()
+    told = [event.limit for event in events if isinstance(event, LimitChanged)]
+    # The last change may come after the last outcome.
+    assert len(kept) > 2
+    assert [limit for _, limit in kept] == [20, *told][: len(kept)]
+    moments = [moment for moment, _ in kept]
+    assert before <= moments[0]
+    assert moments == sorted(moments)
 
 
 async def test_unreadable_folders_are_told(server, client, folder, tmp_path, monkeypatch):

@@ -123,6 +123,19 @@ async def test_a_handler_of_events_that_fails_costs_nothing(server, caplog, noth
     assert KEY not in caplog.text
 
 
+async def test_more_handlers_listen_for_a_while(client, events):
+    more = []
+
+    def fail(event) -> None:
+        raise ValueError("fell down")
+
+    with client.listening(fail), client.listening(more.append):
+        await client.transcribe(recording())
+    assert more == events
+    await client.transcribe(recording())
+    assert len(events) == 2 * len(more)
+
+
 async def test_two_servers_and_two_clients_do_not_disturb_one_another(nothing_left):
     async with LocalServer() as one, LocalServer() as two, open_client(one) as first, open_client(two) as second:
         await asyncio.gather(first.transcribe(recording()), second.transcribe(recording()))
