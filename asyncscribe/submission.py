@@ -27,6 +27,7 @@ import anyio
 
 from asyncscribe import protocol
 from asyncscribe.errors import ServiceError, SubmissionInDoubt, UnreadableAnswer
+from asyncscribe.lookout import Lookout
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import TranscriptId
@@ -36,9 +37,6 @@ from asyncscribe.transport import Transport, Undisturbed
 
 _log = logging.getLogger("asyncscribe")
 
-#: How much older than the attempt a job may seem to be: `Date` headers tell the service's clock to the second, and it
-#: has more than one server.
-CLOCK_TOLERANCE = timedelta(seconds=5)
 #: Ids of own jobs that are remembered, so that an older job of the same URL is not taken for a lost one (about 1 MB).
 REMEMBERED_IDS = 10_000
 
@@ -80,6 +78,7 @@ class Submitter:
     def __init__(self, transport: Transport, policy: SubmissionPolicy | None = None) -> None:
         self._transport = transport
         self._policy = policy or SubmissionPolicy()
+        self._lookout = Lookout(transport)
         self._addresses: dict[str, _Address] = {}
         self._own: OrderedDict[TranscriptId, None] = OrderedDict()
 
@@ -91,7 +90,9 @@ class Submitter:
     async def find(self, audio_url: str, since: datetime) -> Accepted | None:
         """Look for the job of a submission that an earlier process began, and whose end is not known.
 
-        Takes the rest of the quiet time, so that a job which the service makes late, or lists late, is found.
+        It is looked for at once. A job that is not there takes the whole quiet time, as the service may make or list it
+        late, and nobody knows when the earlier process ended; if the submission was begun long ago
+        (`SubmissionPolicy.settled`), the one look decides.
 
         Args:
             audio_url: The URL that was submitted.
@@ -105,7 +106,9 @@ class Submitter:
         """
         async with self._at(audio_url) as address:
             address.in_doubt += 1
-            return await self._settle(audio_url, address, since, "an earlier run ended while it was submitted")
+            long_ago = datetime.now(UTC) - since > timedelta(seconds=self._policy.settled)
+            gaps = [0.0] if long_ago else [0.0, *self._policy.gaps()]
+            return await self._settle(audio_url, address, since, "an earlier run ended while it was submitted", gaps)
 
     async def submit(
         self, audio_url: str, config: TranscriptionConfig, undisturbed: Undisturbed = nullcontext
@@ -139,7 +142,7 @@ class Submitter:
                     problem = error
                 _log.warning("%s; looking whether the job exists (attempt %d)", problem, attempt + 1)
                 with undisturbed():
-                    found = await self._settle(audio_url, address, since, problem)
+                    found = await self._settle(audio_url, address, since, problem, self._policy.gaps())
                 if found is not None:
                     return found
             raise SubmissionInDoubt(audio_url, str(problem)) from problem
@@ -186,7 +189,7 @@ class Submitter:
             self._own.popitem(last=False)
 
     async def _settle(
-        self, audio_url: str, address: _Address, since: datetime, problem: ServiceError | str
+        self, audio_url: str, address: _Address, since: datetime, problem: ServiceError | str, gaps: Iterable[float]
     ) -> Accepted | None:
         """Look for the job of a submission in doubt; None when it is certain enough that there is none."""
         try:
@@ -195,7 +198,7 @@ class Submitter:
                     while address.sending:
                         await address.changed.wait()
                 unseen: ServiceError | None = None
-                for gap in self._policy.gaps():
+                for gap in gaps:
                     await anyio.sleep(gap)
                     unseen = None
                     try:
@@ -217,16 +220,5 @@ class Submitter:
 
     async def _look(self, audio_url: str, since: datetime) -> ListItem | None:
         """The oldest job of this URL since the attempt that is not known to be somebody else's here."""
-        candidate: ListItem | None = None
-        before: TranscriptId | None = None
-        while True:
-            page = await self._transport.send(protocol.list_transcripts(before_id=before), read=protocol.read_page)
-            earliest = since + self._transport.clock_ahead - CLOCK_TOLERANCE
-            for item in page:
-                if item.created is not None and item.created < earliest:
-                    return candidate
-                if item.audio_url == audio_url and item.id not in self._own:
-                    candidate = item
-            if len(page) < protocol.LONGEST_PAGE or page[-1].id == before:
-                return candidate
-            before = page[-1].id
+        items = await self._lookout.look(audio_url, since)
+        return next((item for item in reversed(items) if item.id not in self._own), None)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from asyncscribe import AuthenticationError, BadRequest, ConnectFailed, SubmissionInDoubt, SubmissionPolicy
+from asyncscribe.lookout import Lookout
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.server import LocalServer, faults
 from asyncscribe.server.faults import When
@@ -194,3 +195,57 @@ async def test_a_refusal_after_a_doubt_does_not_end_the_doubt(server, submitter)
 def test_the_url_that_is_looked_for_is_the_one_that_was_sent():
     with pytest.raises(ValueError, match="audio_url"):
         TranscriptionConfig(extra={"audio_url": "https://elsewhere.test/b.mp3"})
+
+
+async def test_what_an_earlier_process_submitted_is_found_at_once(server, submitter, client):
+    earlier = await Submitter(client._transport).submit(URL, CONFIG)
+    begun = asyncio.get_running_loop().time()
+    found = await submitter.find(URL, datetime.now(UTC))
+    assert (found.id, found.found) == (earlier.id, True)
+    assert asyncio.get_running_loop().time() - begun < 1
+    assert server.requests["GET /v2/transcript"] == 1
+
+
+@pytest.mark.parametrize(("age", "looks"), [(timedelta(), 5), (timedelta(seconds=POLICY.settled + 1), 1)])
+async def test_what_an_earlier_process_never_submitted_takes_the_quiet_time_unless_it_is_long_ago(
+    server, submitter, age, looks
+):
+    begun = asyncio.get_running_loop().time()
+    assert await submitter.find(URL, datetime.now(UTC) - age) is None
+    assert (asyncio.get_running_loop().time() - begun >= POLICY.quiet) == (not age)
+    assert server.requests["GET /v2/transcript"] == looks
+
+
+async def test_many_in_doubt_share_their_looks(server, submitter, client):
+    other = Submitter(client._transport)
+    urls = [recording(str(number)) for number in range(450)]
+    jobs = {url: (await other.submit(url, CONFIG)).id for url in urls[:300]}
+    found = await asyncio.gather(*(submitter.find(url, datetime.now(UTC)) for url in urls))
+    assert [one and one.id for one in found] == [jobs.get(url) for url in urls]
+    # A round of looks takes two passes at most, the second for those who asked during the first; a pass, two pages.
+    assert server.requests["GET /v2/transcript"] <= 5 * 2 * 2
+
+
+async def test_a_shared_look_goes_on_when_the_one_who_made_it_is_cancelled(server, submitter, client):
+    await submitter.submit(URL, CONFIG)
+    server.faults.script(*LIST, faults.Hang(), faults.Hang())
+    lookout = Lookout(client._transport)
+    tasks = []
+    for url in ["http://first.test", "http://second.test", URL]:
+        tasks.append(asyncio.create_task(lookout.look(url, datetime.now(UTC))))
+        while server.requests["GET /v2/transcript"] < 1:
+            await asyncio.sleep(0.01)
+    # The second and the third wait for the first, and then share a pass.
+    tasks[0].cancel()
+    while server.requests["GET /v2/transcript"] < 2:
+        await asyncio.sleep(0.01)
+    tasks[1].cancel()
+    assert [item.id for item in await tasks[2]] == [record.id for record in server.records]
+
+
+async def test_a_shared_look_that_fails_fails_for_all_and_is_made_again(server, submitter, client):
+    await Submitter(client._transport).submit(URL, CONFIG)
+    server.faults.script(*LIST, *[faults.Answer(500)] * 12)
+    found = await asyncio.gather(*(submitter.find(url, datetime.now(UTC)) for url in ["http://a.test", URL]))
+    assert found[0] is None
+    assert found[1].found
