@@ -193,6 +193,9 @@ class _Forgetful:
     async def failed(self, key: int, reason: str, category: str, times: Mapping[str, float]) -> None:
         pass
 
+    async def timed(self, key: int, times: Mapping[str, float]) -> None:
+        pass
+
     async def begin_again(self, key: int) -> JobRecord:
         raise NotImplementedError
 

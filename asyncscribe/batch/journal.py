@@ -176,6 +176,10 @@ class Journal(Protocol):
         """A job failed for good."""
         ...
 
+    async def timed(self, key: int, times: Mapping[str, float]) -> None:
+        """More is known of when things happened to a job."""
+        ...
+
     async def begin_again(self, key: int) -> JobRecord:
         """A failed job is to be tried as if it were new."""
         ...

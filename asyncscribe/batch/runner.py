@@ -16,6 +16,7 @@ import anyio
 
 from asyncscribe.batch.allowance import Allowance
 from asyncscribe.batch.discovery import Discovery, Item, Unreadable
+from asyncscribe.batch.ends import Ends
 from asyncscribe.batch.identity import Look, content_of_file, content_of_url, fingerprint, keyed, look_at
 from asyncscribe.batch.journal import Entry, JobRecord, Journal, Recording
 from asyncscribe.batch.outputs import Format, Outputs
@@ -29,6 +30,7 @@ from asyncscribe.events import Event, LimitChanged
 from asyncscribe.ledger import Past, Tracked, Unkept
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
+from asyncscribe.nursery import Nursery
 from asyncscribe.pipeline import Outcome
 from asyncscribe.sources import SignedOnDemand, name_of
 
@@ -153,8 +155,10 @@ class Batch:
         self._discovery = Discovery((), self._output)
         self._stopped = False
         self._under_way: dict[int, _Work] = {}
+        self._nursery = Nursery()
+        self._ends = Ends(client, self._nursery)
         #: How many jobs ended, and the number of those that ended since the records were read that are planned with.
-        self._ends = 0
+        self._ended_jobs = 0
         self._ended: dict[int, int] = {}
         self._limits: list[tuple[float, int]] = []
         self.skipped = 0
@@ -166,6 +170,8 @@ class Batch:
             if journal is None:
                 journal = await stack.enter_async_context(SqliteJournal(self._output))
             await journal.bind(self._client.base_url, lasting=not self._ephemeral)
+            # Closed before the journal is.
+            await stack.enter_async_context(self._nursery)
             self._opened = journal
             self._exit = stack.pop_all()
         return self
@@ -264,6 +270,7 @@ class Batch:
                     for ended in await self._end(works.pop(outcome.index), outcome):
                         yield ended
                     await self._keep_limits()
+            await self._ends.read()
 
     async def _sources(self, works: dict[int, _Work]) -> AsyncIterator[Tracked[Path | str | SignedOnDemand]]:
         """What has to be worked on, each with what is known of it."""
@@ -285,7 +292,7 @@ class Batch:
 
     async def _finds(self, items: Sequence[Item]) -> list[_Find]:
         """What is known of each recording, with as few questions to the disk and the journal as possible."""
-        ends = self._ends
+        ends = self._ended_jobs
         names = keyed([item.name for item in items])
         entries = await self._journal.entries(names)
         looks = await asyncio.get_running_loop().run_in_executor(None, self._look, items)
@@ -363,7 +370,7 @@ class Batch:
             find.recording = await _read(find)
         # What was read before the job ended would have it paid for once more.
         while find.recording is not None and (find.job is None or self._ended.get(find.job.key, 0) > find.ends):
-            find.ends = self._ends
+            find.ends = self._ended_jobs
             (find.job,) = await self._journal.assign([find.recording], self._fingerprint)
         return find.job
 
@@ -372,8 +379,8 @@ class Batch:
         if work.job is not None:
             # First, so that no recording joins a job whose transcript is being written already.
             del self._under_way[work.job.key]
-            self._ends += 1
-            self._ended[work.job.key] = self._ends
+            self._ended_jobs += 1
+            self._ended[work.job.key] = self._ended_jobs
         elapsed = time.monotonic() - work.begun
         ended, written = [], []
         for item, name in work.items:
@@ -397,6 +404,8 @@ class Batch:
         if work.paid:
             self._allowance.correct(work.seconds, outcome.transcript.audio_duration if outcome.transcript else 0.0)
         if outcome.transcript is not None:
+            if not work.job.ids and work.job.doubtful_url is None:
+                self._ends.add(outcome.transcript.id, work.ledger)
             # Only when it is written for all: what is missing is fetched again by the next run, and not paid for.
             if len(written) == len(work.items):
                 seconds = outcome.transcript.audio_duration

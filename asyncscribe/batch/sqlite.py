@@ -59,7 +59,7 @@ MIGRATIONS = (
         reason TEXT,
         category TEXT,
         audio_seconds REAL,
-        times TEXT NOT NULL DEFAULT '{}',   -- when it came into each state
+        times TEXT NOT NULL DEFAULT '{}',   -- when it came into each state, and when it ended there
         UNIQUE (content, config)
     );
     CREATE TABLE recordings (
@@ -404,6 +404,11 @@ class SqliteJournal:
                 connection, key, stored, step=Step.FAILED.value, reason=reason, category=category
             )
         )
+
+    async def timed(self, key: int, times: Mapping[str, float]) -> None:
+        """See `Journal`."""
+        stored = _text(times)
+        self._note(lambda connection: connection.execute("UPDATE jobs SET times = ? WHERE key = ?", (stored, key)))
 
     async def begin_again(self, key: int) -> JobRecord:
         """See `Journal`."""

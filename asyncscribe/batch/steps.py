@@ -9,6 +9,9 @@ from asyncscribe.batch.journal import Journal
 from asyncscribe.lifecycle import JobState
 from asyncscribe.models.transcript import TranscriptId
 
+#: The name of the time at which a job ended at the service, which is no state: nobody knows of it at that moment.
+ENDED = "ended"
+
 
 class JournalLedger:
     """Writes a job's steps into the journal.
@@ -20,6 +23,9 @@ class JournalLedger:
         journal: Where to.
         key: The job's number there.
         times: Unix seconds by state, as they stand in the journal.
+
+    Attributes:
+        times: Unix seconds by state, with those that are not written yet.
     """
 
     def __init__(self, journal: Journal, key: int, times: Mapping[str, float]) -> None:
@@ -46,3 +52,8 @@ class JournalLedger:
     async def submitted(self, transcript_id: TranscriptId) -> None:
         """Write it."""
         await self._journal.submitted(self._key, transcript_id, self.times)
+
+    async def ended(self, moment: float) -> None:
+        """The job ended at the service at this moment, Unix seconds; `completed` is when that was noticed."""
+        self.times[ENDED] = round(moment, 3)
+        await self._journal.timed(self._key, self.times)

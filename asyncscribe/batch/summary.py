@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from asyncscribe.batch.journal import Entry, Step
+from asyncscribe.batch.steps import ENDED
+from asyncscribe.lifecycle import JobState
 
 #: Reasons that are kept.
 MOST_REASONS = 20
@@ -21,6 +23,8 @@ class Summary:
         audio_seconds: Length of what was transcribed, each job once.
         submissions: Paid or unpaid submissions of all jobs.
         resubmissions: Of those, the ones after a failure of the service.
+        detected: Jobs of which it is known when they ended at the service.
+        detection_seconds: How long after that this was noticed, all together.
         failures: Failed jobs by kind.
         reasons: The reason of the first recordings that failed, by name.
     """
@@ -30,6 +34,8 @@ class Summary:
     audio_seconds: float = 0.0
     submissions: int = 0
     resubmissions: int = 0
+    detected: int = 0
+    detection_seconds: float = 0.0
     failures: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, str] = field(default_factory=dict)
     _jobs: set[int] = field(default_factory=set)
@@ -50,5 +56,8 @@ class Summary:
         self.resubmissions += max(0, len(job.ids) - 1)
         if job.step is Step.COMPLETED:
             self.audio_seconds += job.audio_seconds or 0.0
+        if ENDED in job.times and JobState.COMPLETED.value in job.times:
+            self.detected += 1
+            self.detection_seconds += job.times[JobState.COMPLETED] - job.times[ENDED]
         if job.step is Step.FAILED:
             self.failures[job.category or "unknown"] += 1

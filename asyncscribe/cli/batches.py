@@ -56,6 +56,11 @@ def _cost(summary: Summary) -> tuple[float, float]:
     return hours * min(USD_PER_HOUR.values()), hours * max(USD_PER_HOUR.values())
 
 
+def _detection(summary: Summary) -> float | None:
+    """Seconds from the end of a job at the service until that was noticed, on average."""
+    return round(summary.detection_seconds / summary.detected, 2) if summary.detected else None
+
+
 def _json(folder: Path, summary: Summary) -> None:
     write_json(
         {
@@ -66,6 +71,7 @@ def _json(folder: Path, summary: Summary) -> None:
             "audio_hours": round(summary.audio_seconds / 3600, 4),
             "submissions": summary.submissions,
             "resubmissions": summary.resubmissions,
+            "detection_seconds": _detection(summary),
             "failures": dict(summary.failures),
             "reasons": {printable(name): printable(reason) for name, reason in summary.reasons.items()},
         }
@@ -82,6 +88,8 @@ def _table(folder: Path, summary: Summary) -> None:
     table.add_row("hours of audio transcribed", f"{summary.audio_seconds / 3600:.2f}")
     table.add_row("list price", f"{cheapest:.2f} to {dearest:.2f} USD, by model ({PRICES_OF:%Y-%m})")
     table.add_row("resubmissions", str(summary.resubmissions))
+    if summary.detected:
+        table.add_row("noticed after the end, mean", f"{_detection(summary)} s")
     for category, count in summary.failures.most_common():
         table.add_row(f"failed: {category}", str(count))
     console = Console(soft_wrap=not sys.stdout.isatty())
@@ -126,6 +134,7 @@ def _totals(summary: Summary) -> dict[str, str]:
         "hours of audio": f"{summary.audio_seconds / 3600:.2f}",
         "list price, USD": " to ".join(f"{cost:.2f}" for cost in _cost(summary)),
         "resubmissions": str(summary.resubmissions),
+        **({"noticed after, mean": f"{_detection(summary)} s"} if summary.detected else {}),
     }
 
 

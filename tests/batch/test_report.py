@@ -36,7 +36,14 @@ def spoken(text, speakers=True):
 
 def job(number, text="the garden was green", **fields):
     begun = 100.0 + number % 50
-    times = {"uploading": begun, "waiting": begun + 2, "queued": begun + 3, "processing": begun + 5}
+    times = {
+        "uploading": begun,
+        "waiting": begun + 2,
+        "queued": begun + 3,
+        "processing": begun + 5,
+        "ended": begun + 18,
+        "completed": begun + 20,
+    }
     values = {
         "name": f"calls/{number:04}.wav",
         "state": "completed",
@@ -45,7 +52,7 @@ def job(number, text="the garden was green", **fields):
         "seconds": 12.5,
         "submissions": 1,
         "transcript_id": "x",
-        "times": {**times, "completed": begun + 20},
+        "times": times,
         "transcript": spoken(text),
     }
     return ReportJob(**{**values, **fields})
@@ -157,6 +164,28 @@ async def test_in_a_browser_it_is_searched_read_and_heard(browser, tmp_path):
     assert problems == []
 
 
+async def test_phrases_are_marked_and_long_transcripts_get_elements_where_they_are_read(browser, tmp_path):
+    text = " ".join(["filler"] * 20_000 + ["the", "garden", "was", "green"] + ["filler"] * 20_000)
+    jobs = [job(0, transcript=spoken(text, speakers=False)), job(1, transcript=spoken(text))]
+    tab, problems = await opened(browser, await page(tmp_path, jobs))
+    await tab.fill("#query", " garden   WAS ")
+    await tab.get_by_text("2 of 2").wait_for()
+    for row in range(2):
+        await tab.locator(".row").nth(row).click()
+        await tab.get_by_text("green", exact=True).wait_for()
+        assert await tab.locator(".word.found").all_inner_texts() == ["garden", "was"]
+        assert await tab.get_by_text("garden", exact=True).is_visible()
+        assert 100 < await tab.locator(".word").count() < 10_000
+    await tab.fill("#query", "")
+    await tab.locator(".word.found").first.wait_for(state="detached")
+    # What was not near before is filled when it is scrolled to.
+    await tab.locator("#reader").evaluate("reader => reader.scrollTo(0, 0)")
+    await tab.locator(".passage").first.locator(".word").first.wait_for()
+    speakers = [who for who in await tab.locator(".passage > div:first-child").all_text_contents() if "Speaker" in who]
+    assert speakers == ["Speaker A · 00:00", "Speaker B · 02:46:41"]
+    assert problems == []
+
+
 async def test_5_000_jobs_stay_few_rows_and_can_be_walked_by_keys(browser, tmp_path):
     tab, problems = await opened(browser, await page(tmp_path, [job(number) for number in range(5_000)]))
     assert 5 < await tab.locator(".row").count() < 200
@@ -189,6 +218,11 @@ async def test_few_jobs_are_lines_and_many_are_counts_until_zoomed(browser, tmp_
     assert "Jobs at once" in await tab.locator("#moment").inner_text()
     # One that has not ended lasts as long as anything is known.
     assert await tab.evaluate("lines.find(({ number }) => number === 0).spans.at(-1).to") == 1000
+    assert await tab.evaluate("lines.find(({ number }) => number === 1).spans.at(-1)") == {
+        "from": 119,
+        "to": 121,
+        "color": "detection",
+    }
     counts = "countsOf('queued', lines, 900).reduce((sum, count) => sum + count, 0)"
     assert await tab.evaluate(counts) == pytest.approx(898 + 499 * 2)
     await tab.evaluate("setView(890, 1000)")

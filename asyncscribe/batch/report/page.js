@@ -10,7 +10,7 @@ for (let number = 0; byId(`j${number}`); number++) {
   byId(`j${number}`).remove();
 }
 const limits = read("limits");
-const texts = jobs.map((job) => `${job.name}\n${job.text}`.toLowerCase());
+const texts = jobs.map((job) => `${job.name}\n${job.text}`.toLowerCase().replace(/[^\S\n]+/g, " "));
 // What is searched is enough: the same is not held twice.
 for (const job of jobs) delete job.text;
 
@@ -67,7 +67,7 @@ function drawRows() {
 }
 
 function search() {
-  const query = byId("query").value.trim().toLowerCase();
+  const query = wanted();
   shown = jobs.map((_, number) => number).filter((number) => texts[number].includes(query));
   byId("found").textContent = query ? `${shown.length} of ${jobs.length}` : `${jobs.length}`;
   byId("list").scrollTop = 0;
@@ -100,11 +100,17 @@ function scrollToRow(place) {
 
 window.addEventListener("resize", () => { drawRows(); drawSoon(); });
 
-// The reader: a transcript is parsed when it is opened.
+// The reader: a transcript is parsed when it is opened, and a paragraph gets an element per word when it comes near.
 
 let audio = null;
 let words = [];
+let paragraphs = new WeakMap();
+const nearby = new IntersectionObserver((entries) => {
+  for (const entry of entries) if (entry.isIntersecting) fill(paragraphs.get(entry.target));
+}, { root: byId("reader"), rootMargin: "400px" });
 let spokenOrder = [];
+let spokenStarts = [];
+let marked = new Set();
 let now = null;
 
 function openJob(number) {
@@ -113,6 +119,7 @@ function openJob(number) {
   stopAudio();
   audio = job.audio ? audioOf(job.audio) : null;
   words = [];
+  nearby.disconnect();
   const parts = [element("h3", { textContent: job.name }),
     element("p", { className: "faint", textContent: [label(job), job.id].filter(Boolean).join(" · ") })];
   if (audio) parts.push(audio);
@@ -120,10 +127,13 @@ function openJob(number) {
   if (source) parts.push(...JSON.parse(source.textContent).map(passage));
   else parts.push(element("p", { className: "faint", textContent: "There is no transcript here." }));
   spokenOrder = [...words].sort((one, other) => one.start - other.start);
-  if (audio && words.length) words[0].word.tabIndex = 0;
+  spokenStarts = spokenOrder.map(({ start }) => start);
+  marked = new Set();
   byId("reader").replaceChildren(...parts);
   byId("reader").scrollTop = 0;
-  markFound();
+  if (audio && words.length) elementOf(0).tabIndex = 0;
+  const first = markFound();
+  if (first !== undefined) elementOf(first).scrollIntoView({ block: "nearest" });
   drawRows();
 }
 
@@ -150,19 +160,37 @@ function audioOf(source) {
 }
 
 function passage([speaker, spoken]) {
-  const text = element("div");
-  for (const [content, start, end] of spoken) {
-    const word = element("span", { className: "word", textContent: content });
-    word.dataset.place = words.length;
+  const holder = element("div", { textContent: spoken.map(([text]) => text).join(" ") });
+  const paragraph = { holder, first: words.length, filled: false };
+  for (const [text, start, end] of spoken) words.push({ text, start, end, paragraph, place: words.length, word: null });
+  const who = [speaker === null ? "" : `Speaker ${speaker}`, spoken.length ? clock(spoken[0][1] / 1000) : ""];
+  const made = element("div", { className: "passage" }, element("div", { textContent: who.filter(Boolean).join(" · ") }), holder);
+  paragraphs.set(made, paragraph);
+  nearby.observe(made);
+  return made;
+}
+
+/** Puts an element for each word in place of a paragraph's text. */
+function fill(paragraph) {
+  if (paragraph.filled) return;
+  paragraph.filled = true;
+  const made = [];
+  for (let place = paragraph.first; words[place]?.paragraph === paragraph; place++) {
+    const word = element("span", { className: marked.has(place) ? "word found" : "word", textContent: words[place].text });
+    word.dataset.place = place;
     if (audio) {
       word.setAttribute("role", "button");
       word.tabIndex = -1;
     }
-    words.push({ word, start, end });
-    text.append(word, " ");
+    words[place].word = word;
+    made.push(word, " ");
   }
-  const who = [speaker === null ? "" : `Speaker ${speaker}`, spoken.length ? clock(spoken[0][1] / 1000) : ""];
-  return element("div", { className: "passage" }, element("div", { textContent: who.filter(Boolean).join(" · ") }), text);
+  paragraph.holder.replaceChildren(...made);
+}
+
+function elementOf(place) {
+  fill(words[place].paragraph);
+  return words[place].word;
 }
 
 const placeOf = (target) => Number(target.closest?.(".word")?.dataset.place ?? -1);
@@ -186,8 +214,8 @@ byId("reader").addEventListener("keydown", (event) => {
 function focusWord(place) {
   if (!words[place]) return;
   for (const stop of byId("reader").querySelectorAll('.word[tabindex="0"]')) stop.tabIndex = -1;
-  words[place].word.tabIndex = 0;
-  words[place].word.focus();
+  elementOf(place).tabIndex = 0;
+  elementOf(place).focus();
 }
 
 function play(place) {
@@ -208,28 +236,50 @@ function follow(playing) {
   if (playing !== audio) return;
   const current = wordAt(playing.currentTime * 1000);
   if (current === now) return;
-  now?.word.classList.remove("now");
+  if (now) elementOf(now.place).classList.remove("now");
   now = current;
-  now?.word.classList.add("now");
+  if (now) elementOf(now.place).classList.add("now");
 }
 
 function wordAt(moment) {
-  let low = 0, high = spokenOrder.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (spokenOrder[middle].start <= moment) low = middle + 1;
-    else high = middle;
-  }
-  const last = spokenOrder[low - 1];
+  const last = spokenOrder[lastUpTo(spokenStarts, moment)];
   return last && moment < last.end ? last : null;
 }
 
+const wanted = () => byId("query").value.trim().toLowerCase().split(/\s+/).filter(Boolean).join(" ");
+
+/** Marks what is searched for, also over several words; returns the place of the first word that is found. */
 function markFound() {
-  const query = byId("query").value.trim().toLowerCase();
-  const single = query && !query.includes(" ");
-  for (const { word } of words) {
-    word.classList.toggle("found", Boolean(single && word.textContent.toLowerCase().includes(query)));
+  for (const place of marked) words[place].word?.classList.remove("found");
+  marked = placesOf(wanted());
+  for (const place of marked) words[place].word?.classList.add("found");
+  return marked.values().next().value;
+}
+
+function placesOf(query) {
+  const places = new Set();
+  if (!query) return places;
+  const begins = [];
+  let text = "";
+  for (const word of words) {
+    begins.push(text.length);
+    text += `${word.text.toLowerCase()} `;
   }
+  for (let at = text.indexOf(query); at >= 0; at = text.indexOf(query, at + query.length)) {
+    for (let place = lastUpTo(begins, at); begins[place] < at + query.length; place++) places.add(place);
+  }
+  return places;
+}
+
+/** The place of the last number of a growing list that is not above a limit; -1 if there is none. */
+function lastUpTo(numbers, limit) {
+  let low = 0, high = numbers.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle] <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
 }
 
 // Failures, by reason.
@@ -270,10 +320,10 @@ function addFailures(group, numbers, first) {
 
 const SEGMENTS = [["uploading", "upload", "uploading"], ["waiting", "waiting", "waiting for a slot"],
   ["submitting", "waiting", null], ["queued", "queued", "queued at the service"],
-  ["processing", "processing", "processing"]];
+  ["processing", "processing", "processing"], ["ended", "detection", "ended, not noticed yet"]];
 const ENDS = ["completed", "failed", "abandoned"];
 // From below: what the limit counts comes first.
-const STACK = ["processing", "failed", "queued", "waiting", "upload"];
+const STACK = ["processing", "detection", "failed", "queued", "waiting", "upload"];
 const LEAST_STEP = 3;
 const TOP = 8, BELOW = 22;
 

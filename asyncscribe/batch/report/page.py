@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from asyncscribe.models.transcript import Transcript
 
-#: Words of a paragraph where no speakers are told apart.
+#: Words of a paragraph, where nobody else speaks sooner.
 PARAGRAPH = 80
 
 
@@ -128,13 +128,18 @@ def _row(job: ReportJob) -> dict[str, Any]:
 
 
 def _passages(transcript: Transcript) -> list[list[Any]]:
-    """Passages as `[speaker, [[text, start, end], ...]]`, times in milliseconds."""
+    """Paragraphs as `[speaker, [[text, start, end], ...]]`, times in milliseconds; the speaker where one begins."""
     if transcript.utterances:
-        return [[spoken.speaker, _words(spoken.words)] for spoken in transcript.utterances]
+        return [part for spoken in transcript.utterances for part in _paragraphs(spoken.speaker, _words(spoken.words))]
     words = _words(transcript.words or ())
     if not words and transcript.text:
         return [[None, [[transcript.text, 0, 0]]]]
-    return [[None, words[start : start + PARAGRAPH]] for start in range(0, len(words), PARAGRAPH)]
+    return _paragraphs(None, words)
+
+
+def _paragraphs(speaker: str | None, words: list[list[Any]]) -> list[list[Any]]:
+    starts = range(0, len(words), PARAGRAPH)
+    return [[None if start else speaker, words[start : start + PARAGRAPH]] for start in starts]
 
 
 def _words(words: Sequence[Any]) -> list[list[Any]]:
