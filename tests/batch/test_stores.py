@@ -1,8 +1,18 @@
-"""Object stores: a real S3 server on loopback, whose objects the local server fetches by their signed URLs."""
+"""Object stores: real servers on loopback, whose objects the local server fetches by their signed URLs."""
 
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import shutil
 import sys
+from email.utils import formatdate
 
+import aiohttp
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from asyncscribe import ConfigurationError, SourceError
 from asyncscribe.batch import Batch
@@ -34,8 +44,6 @@ async def bucket(s3, monkeypatch, request):
         "AWS_ALLOW_HTTP": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    import aiohttp
-
     name = f"b{abs(hash(request.node.name)) % 10**9}"
     async with aiohttp.ClientSession() as session, session.put(f"{s3}/{name}") as answer:
         answer.raise_for_status()
@@ -113,6 +121,82 @@ async def test_recordings_go_from_the_store_to_the_service_by_signed_urls(bucket
             assert [str(problem.path) for problem in batch.unreadable] == [f"{address}/nowhere"]
         assert [outcome.item.name for outcome in outcomes] == ["office.wav"]
     assert transcripts(output) == ["office.wav.json", "weather.mp3.json"]
+
+
+async def transcribed(address, output):
+    """The texts of the recordings of a store, and the URLs that the service was given."""
+    async with LocalServer(PocketSphinxEngine(), limit=2, api_key=KEY) as server, open_client(server) as client:
+        async with Batch(client, output) as batch:
+            outcomes = [outcome async for outcome in batch.run([address])]
+        assert [outcome.error for outcome in outcomes] == [None, None]
+        texts = {outcome.item.name: outcome.transcript.text for outcome in outcomes}
+        return texts, [record.audio_url for record in server.records]
+
+
+async def test_google_cloud_storage_is_listed_and_signed(bucket, s3, nothing_left, tmp_path, monkeypatch):
+    # Its XML API lists and reads like S3; the signatures are checked by Google alone.
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    account = {"gcs_base_url": s3, "client_email": "a@b.test", "private_key": key.decode(), "private_key_id": "1"}
+    (tmp_path / "account.json").write_text(json.dumps({"type": "service_account", **account}))
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", str(tmp_path / "account.json"))
+    monkeypatch.setenv("GOOGLE_ALLOW_HTTP", "true")
+    store, address = bucket
+    for path in ("office.wav", "weather.mp3"):
+        await obstore.put_async(store, f"in/{path}", (EXAMPLES / "audio" / path).read_bytes())
+    texts, urls = await transcribed(address.replace("s3://", "gs://") + "/in", tmp_path / "out")
+    assert "call the office" in texts["office.wav"]
+    assert all("X-Goog-Signature=" in url for url in urls)
+
+
+@pytest.fixture
+async def azurite(tmp_path, monkeypatch):
+    """Azure's own emulator, which checks the signatures."""
+    command = shutil.which("azurite-blob")
+    if command is None:
+        pytest.skip("Azure's emulator is not installed (npm install -g azurite)")
+    # The emulator's published account.
+    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    arguments = ["--blobPort", "0", "--location", str(tmp_path / "azurite"), "--skipApiVersionCheck"]
+    arguments.append("--disableTelemetry")
+    process = await asyncio.create_subprocess_exec(command, *arguments, stdout=asyncio.subprocess.PIPE)
+    try:
+        async for line in process.stdout:
+            if b"successfully listens on" in line:
+                break
+        else:
+            pytest.fail("Azure's emulator does not start")
+        endpoint = f"{line.split()[-1].decode()}/devstoreaccount1"
+        for name, value in {"NAME": "devstoreaccount1", "KEY": key}.items():
+            monkeypatch.setenv(f"AZURE_STORAGE_ACCOUNT_{name}", value)
+        monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", endpoint)
+        monkeypatch.setenv("AZURE_ALLOW_HTTP", "true")
+        await make_container(endpoint, key, "calls")
+        # No store: its `repr`, which asyncio may ask for, panics when the account is from the environment.
+        yield "az://calls"
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
+async def make_container(endpoint, key, name):
+    headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
+    signed = [*("PUT", *[""] * 11), *(f"{name}:{value}" for name, value in headers.items())]
+    text = "\n".join([*signed, f"/devstoreaccount1/devstoreaccount1/{name}", "restype:container"])
+    signature = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()
+    headers["Authorization"] = f"SharedKey devstoreaccount1:{base64.b64encode(signature).decode()}"
+    async with aiohttp.ClientSession(skip_auto_headers=["Content-Type"]) as session:
+        async with session.put(f"{endpoint}/{name}?restype=container", headers=headers) as answer:
+            answer.raise_for_status()
+
+
+async def test_azure_is_listed_and_signed(azurite, nothing_left, tmp_path):
+    for path in ("office.wav", "weather.mp3"):
+        await obstore.put_async(obstore.store.from_url(azurite), f"in/{path}", (EXAMPLES / "audio" / path).read_bytes())
+    texts, urls = await transcribed(f"{azurite}/in", tmp_path / "out")
+    assert "call the office" in texts["office.wav"]
+    assert all("sig=" in url for url in urls)
 
 
 async def test_each_submission_is_signed_anew(server, client):
