@@ -7,9 +7,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+import anyio
 import typer
 
 from asyncscribe.batch import Batch, BatchOutcome, Format, Plan
@@ -17,6 +19,7 @@ from asyncscribe.batch.pricing import PRICES_OF, price_per_hour
 from asyncscribe.batch.probing import can_probe
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.exits import Exit, UserError, run, tell
+from asyncscribe.cli.live import choose
 from asyncscribe.cli.options import (
     BaseUrl,
     Concurrency,
@@ -31,9 +34,39 @@ from asyncscribe.cli.options import (
     Redact,
     Speakers,
 )
-from asyncscribe.cli.rendering import Display, Ndjson, choose, printable, reason, write_json
-from asyncscribe.errors import AccountError, JournalError
+from asyncscribe.cli.rendering import Display, Ndjson, printable, reason, write_json
+from asyncscribe.cli.tally import Tally
+from asyncscribe.errors import AccountError, AsyncscribeError, JournalError
 from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.nursery import Nursery
+
+#: Failures that are listed in the end.
+MOST_FAILURES = 50
+#: Seconds in which the recordings are counted before the first is begun; after that, while it runs.
+COUNT_FIRST = 1.0
+
+
+@dataclass(slots=True)
+class Failures:
+    """Recordings that failed in this run.
+
+    Attributes:
+        count: All of them.
+        lines: What is said of the first ones.
+        fatal: An error that every recording would meet.
+    """
+
+    count: int = 0
+    lines: list[str] = field(default_factory=list)
+    fatal: AsyncscribeError | None = None
+
+    def add(self, outcome: BatchOutcome) -> None:
+        """One more."""
+        self.count += 1
+        if len(self.lines) < MOST_FAILURES:
+            self.lines.append(f"{printable(outcome.item.name)}: {reason(outcome)}")
+        if isinstance(outcome.error, AccountError | JournalError):
+            self.fatal = outcome.error
 
 
 def batch(
@@ -124,6 +157,7 @@ def batch(
                 ephemeral=local,
             ) as batch,
         ):
+            display.tally.limit = client.stats.jobs.limit
             if dry_run:
                 return await _survey(batch, given, wanted, as_json=as_json)
             try:
@@ -199,26 +233,36 @@ def _hours(hours: float | None, cost: float | None, config: TranscriptionConfig)
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-async def _follow(batch: Batch, sources: Sequence[str], display: Display, print_text: bool) -> list[BatchOutcome]:
+async def _follow(batch: Batch, sources: Sequence[str], display: Display, print_text: bool) -> Failures:
     """Run the batch to its end, or to an error that every recording would meet; return the failures."""
-    failures: list[BatchOutcome] = []
+    failures = Failures()
+    tally = display.tally
+    tally.known_before = lambda: batch.skipped + batch.left
     with display:
-        display.tally.total = await batch.count(sources)
-        async with aclosing(batch.run(sources)) as outcomes:
-            async for outcome in outcomes:
-                display.tally.before = batch.skipped + batch.left
-                display.finished(outcome)
-                if outcome.error is not None:
-                    failures.append(outcome)
-                if isinstance(outcome.error, AccountError):
-                    # Every further one would fail alike; what runs is paid for and ends.
-                    batch.stop()
-                if print_text and outcome.transcript is not None:
-                    display.text(f"{printable(outcome.item.name)}: {outcome.transcript.text or ''}")
+        async with Nursery() as nursery:
+            counted = anyio.Event()
+            nursery.start_soon(_count, batch, sources, tally, counted)
+            with anyio.move_on_after(COUNT_FIRST):
+                await counted.wait()
+            async with aclosing(batch.run(sources)) as outcomes:
+                async for outcome in outcomes:
+                    display.finished(outcome)
+                    if outcome.error is not None:
+                        failures.add(outcome)
+                    if isinstance(outcome.error, AccountError):
+                        # Every further one would fail alike; what runs is paid for and ends.
+                        batch.stop()
+                    if print_text and outcome.transcript is not None:
+                        display.text(f"{printable(outcome.item.name)}: {outcome.transcript.text or ''}")
     return failures
 
 
-def _conclude(display: Display, batch: Batch, failures: Sequence[BatchOutcome], output: Path) -> Exit:
+async def _count(batch: Batch, sources: Sequence[str], tally: Tally, counted: anyio.Event) -> None:
+    tally.total = await batch.count(sources)
+    counted.set()
+
+
+def _conclude(display: Display, batch: Batch, failures: Failures, output: Path) -> Exit:
     tally = display.tally
     if isinstance(display, Ndjson):
         write_json(
@@ -234,19 +278,20 @@ def _conclude(display: Display, batch: Batch, failures: Sequence[BatchOutcome], 
     else:
         skipped = f", {batch.skipped} were done before" if batch.skipped else ""
         tell(f"{tally.done} done, {tally.failed} failed{skipped}; transcripts are in {printable(str(output))}")
-        for outcome in failures:
-            tell(f"  {printable(outcome.item.name)}: {reason(outcome)}")
+        for line in failures.lines:
+            tell(f"  {line}")
+        if unsaid := failures.count - len(failures.lines):
+            tell(f"  and {unsaid} more: asyncscribe batch export {printable(str(output))} has the reason of each")
         for unreadable in batch.unreadable:
             tell(f"  {printable(str(unreadable.path))}: can't be read: {unreadable.problem}")
         if batch.left:
             tell(f"  {batch.left} failed in an earlier run and were left alone; --retry-failed tries them again")
         if batch.exhausted:
             tell("  stopped at the allowance; the same command goes on with what is left")
-    for outcome in failures:
-        if isinstance(outcome.error, AccountError | JournalError):
-            raise outcome.error
-    if not (tally.done or failures or batch.unreadable or batch.skipped or batch.left or batch.exhausted):
+    if failures.fatal is not None:
+        raise failures.fatal
+    if not (tally.done or failures.count or batch.unreadable or batch.skipped or batch.left or batch.exhausted):
         raise UserError("there is no audio or video in what was given", code=Exit.FAILED)
     if batch.exhausted:
         return Exit.STOPPED
-    return Exit.FAILED if failures or batch.unreadable or batch.left else Exit.DONE
+    return Exit.FAILED if failures.count or batch.unreadable or batch.left else Exit.DONE

@@ -2,10 +2,48 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from asyncscribe.events import Event, LimitChanged, StateChanged, UploadProgress
+from asyncscribe.events import Event, LimitChanged, Resubmitting, StateChanged, UploadProgress
 from asyncscribe.lifecycle import JobState, is_final
+
+#: Seconds that a rate looks back.
+RECENT = 60.0
+
+
+class Rate:
+    """How much there was a second lately.
+
+    Args:
+        clock: Seconds, from any start.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._begun = clock()
+        #: Amounts by whole seconds, oldest first.
+        self._amounts: deque[tuple[int, float]] = deque()
+
+    def add(self, amount: float) -> None:
+        """There was some more."""
+        second = int(self._clock())
+        before = self._amounts.pop()[1] if self._amounts and self._amounts[-1][0] == second else 0.0
+        self._amounts.append((second, before + amount))
+        self._forget()
+
+    @property
+    def per_second(self) -> float:
+        """The amount a second over the last minute, or since the start if that is shorter ago."""
+        self._forget()
+        passed = min(RECENT, self._clock() - self._begun)
+        return sum(amount for _, amount in self._amounts) / passed if passed > 0 else 0.0
+
+    def _forget(self) -> None:
+        while self._amounts and self._amounts[0][0] < self._clock() - RECENT:
+            self._amounts.popleft()
 
 
 @dataclass(slots=True)
@@ -16,21 +54,36 @@ class Tally:
         done: Recordings with their files written.
         failed: Recordings without.
         total: Recordings in all; None until they are counted.
-        before: Recordings that an earlier run had done, or had given up.
+        known_before: Tells how many recordings an earlier run had done, or had given up.
         limit: Jobs that may be at the service at once, as last told; None before.
         basis: How that was found.
+        resubmitted: Jobs that were submitted again.
+        ends: Recordings that ended.
         uploaded: Bytes that were handed to the service, those of repeated uploads included.
     """
 
     done: int = 0
     failed: int = 0
     total: int | None = None
-    before: int = 0
+    known_before: Callable[[], int] = lambda: 0
     limit: int | None = None
     basis: str = ""
-    uploaded: int = 0
+    resubmitted: int = 0
+    ends: Rate = field(default_factory=Rate)
+    uploaded: Rate = field(default_factory=Rate)
     _sent: dict[int, int] = field(default_factory=dict)
     _states: dict[int, JobState] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> int:
+        """Recordings of which nothing more is to come, those of earlier runs included."""
+        return self.known_before() + self.done + self.failed
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at the rate of the last minute; None if that can't be told."""
+        rate = self.ends.per_second
+        return None if self.total is None or not rate else max(0, self.total - self.ended) / rate
 
     def take(self, event: Event) -> None:
         """Take an event of the client's."""
@@ -43,13 +96,16 @@ class Tally:
             case UploadProgress():
                 before = self._sent.get(event.job, 0)
                 # Less than before: a repeated upload starts over.
-                self.uploaded += event.sent - before if event.sent >= before else event.sent
+                self.uploaded.add(event.sent - before if event.sent >= before else event.sent)
                 self._sent[event.job] = event.sent
             case LimitChanged():
                 self.limit, self.basis = event.limit, event.basis
+            case Resubmitting():
+                self.resubmitted += 1
 
     def finished(self, *, ok: bool) -> None:
         """Take the end of a recording."""
+        self.ends.add(1)
         if ok:
             self.done += 1
         else:

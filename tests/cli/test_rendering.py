@@ -5,10 +5,11 @@ from rich.console import Console
 
 from asyncscribe.batch import BatchOutcome
 from asyncscribe.batch.discovery import Item
-from asyncscribe.cli.rendering import EVENT_TYPES, Live, Ndjson, Plain, Quiet, choose
-from asyncscribe.cli.tally import Tally
+from asyncscribe.cli.live import Live, choose
+from asyncscribe.cli.rendering import EVENT_TYPES, Ndjson, Plain, Quiet
+from asyncscribe.cli.tally import Rate, Tally
 from asyncscribe.errors import SourceError
-from asyncscribe.events import Event, RequestsPaused, Resubmitting, StateChanged
+from asyncscribe.events import Event, LimitChanged, RequestsPaused, Resubmitting, StateChanged, UploadProgress
 from asyncscribe.lifecycle import JobState
 
 
@@ -35,23 +36,51 @@ def test_every_event_has_a_type_for_programs():
     assert set(EVENT_TYPES) == set(Event.__args__)
 
 
-def test_a_terminal_shows_counts_and_failures():
+def test_rates_and_the_time_left_are_of_the_last_minute():
+    now = [1000.0]
+    ends = Rate(lambda: now[0])
+    tally = Tally(total=220, known_before=lambda: 100, ends=ends)
+    assert tally.seconds_left is None
+    for _ in range(20):
+        now[0] += 0.5
+        tally.finished(ok=True)
+    assert ends.per_second == pytest.approx(2)
+    assert (tally.ended, tally.seconds_left) == (120, pytest.approx(50))
+    now[0] += 61
+    assert ends.per_second == 0
+    assert tally.seconds_left is None
+
+
+def test_uploads_that_start_over_are_counted_again():
+    now = [0.0]
+    tally = Tally(uploaded=Rate(lambda: now[0]))
+    now[0] = 10
+    for sent in (100, 300, 100):
+        tally.take(UploadProgress(1, "a.wav", sent, 300))
+    assert tally.uploaded.per_second == pytest.approx(40)
+
+
+def test_a_terminal_shows_counts_and_the_last_failures():
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=160, color_system=None)
     with Live(console) as live:
-        live.tally.total = 4
+        live.tally.total = 12
+        live.tally.known_before = lambda: 2
         live.event(moved(1, JobState.UPLOADING))
+        live.event(UploadProgress(1, "1.wav", 10**9, 10**9))
         live.event(moved(2, JobState.QUEUED))
+        live.event(LimitChanged(7, "found"))
         live.event(RequestsPaused(7))
         live.event(Resubmitting(2, "[b]odd.wav", "t", "Server error", 1))
         live.finished(outcome())
-        live.finished(outcome("[odd].wav", SourceError("[odd].wav", "is empty")))
+        for number in range(5):
+            live.finished(outcome(f"[{number}].wav", SourceError(f"[{number}].wav", "is empty")))
     shown = text.getvalue()
-    for part in ["1 done", "1 failed", "1 uploading", "1 queued", "0 processing", "50%"]:
+    parts = ["1 done", "2 before", "5 failed", "1 uploading", "1 queued", "0 processing", "1 resubmitted"]
+    for part in [*parts, "67%", "8/12", "limit 7 (found)", "MB/s up", "pause of 7 s"]:
         assert part in shown
-    assert "FAILED [odd].wav: is empty" in shown
-    assert "[b]odd.wav: submitted again" in shown
-    assert "pause of 7 s" in shown
+    last = shown[shown.rindex("8/12") :]
+    assert [number for number in range(5) if f"FAILED [{number}].wav: is empty" in last] == [2, 3, 4]
 
 
 def test_the_display_fits_where_it_is_shown(monkeypatch):
