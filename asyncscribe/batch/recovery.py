@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +17,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import anyio
+
 from asyncscribe.batch.discovery import Discovery, Item
 from asyncscribe.batch.identity import content_of_file, content_of_url, fingerprint, keyed, look_at
-from asyncscribe.batch.journal import JobRecord, Journal, Recording, Step
+from asyncscribe.batch.journal import JobRecord, Journal, Recording
+from asyncscribe.batch.matching import Heard, Unheard, match
 from asyncscribe.batch.probing import seconds_of
 from asyncscribe.client import AsyncClient
 from asyncscribe.errors import TranscriptionFailed
@@ -33,8 +35,25 @@ from asyncscribe.sources import SignedOnDemand, name_of
 LONGEST_JOB = timedelta(days=1)
 #: What the address of an upload has in it.
 UPLOADED = "/upload/"
+#: Transcripts that are asked for at once.
+AT_ONCE = 16
 #: The kind of failure of a file that might have been transcribed already.
 AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document of the service's in the output folder.
+
+    Attributes:
+        id: Its transcript.
+        seconds: Length of the audio.
+        written: When it was written.
+    """
+
+    id: TranscriptId
+    seconds: float | None
+    written: datetime
 
 
 @dataclass(slots=True)
@@ -79,22 +98,35 @@ async def recover(
     await journal.bind(client.base_url, lasting=True)
     written = await asyncio.get_running_loop().run_in_executor(None, _documents, output)
     if since is None and written:
-        since = min(moment for _, moment in written.values()) - LONGEST_JOB
+        since = min(document.written for document in written.values()) - LONGEST_JOB
     recovered = Recovered()
+    settled: set[int] = set()
     open_jobs: list[tuple[Item, JobRecord]] = []
+    newer: dict[int, tuple[list[Item], TranscriptId]] = {}
     async for some in Discovery(sources, output).chunks():
         for item, name in zip(some, keyed([item.name for item in some]), strict=True):
             recording = await _recording(item, name)
             if recording is None:
                 continue
             (job,) = await journal.assign([recording], fingerprint(config))
-            if item.name in written:
-                await journal.adopt(job.key, written[item.name][0], None)
-                await journal.completed(job.key, [name], None, {})
-                recovered.written += 1
-            elif not job.ids and job.step is Step.FOUND:
+            document = written.get(item.name)
+            if document is None:
                 open_jobs.append((item, job))
-    await _search(client, journal, {id_ for id_, _ in written.values()}, open_jobs, since, recovered)
+            elif _is_newer(recording, document):
+                newer.setdefault(job.key, ([], document.id))[0].append(item)
+            else:
+                if job.key not in settled:
+                    await journal.adopt(job.key, document.id, None)
+                settled.add(job.key)
+                await journal.completed(job.key, [name], document.seconds, {})
+                recovered.written += 1
+    # What has the content of another file, whose transcript is there, gets that.
+    for key, (items, transcript_id) in newer.items():
+        if key not in settled:
+            await _leave(journal, key, items, [transcript_id], recovered)
+    settled |= newer.keys()
+    open_jobs = [(item, job) for item, job in open_jobs if job.key not in settled]
+    await _search(client, journal, {document.id for document in written.values()}, open_jobs, since, recovered)
     return recovered
 
 
@@ -121,7 +153,7 @@ async def _search(
         else:
             by_url[content_of_url(listed.audio_url)] = listed
             by_path[urlsplit(listed.audio_url).path.lstrip("/")] = listed
-    files: list[tuple[Item, JobRecord]] = []
+    files: defaultdict[int, list[Item]] = defaultdict(list)
     for item, job in jobs:
         found = by_url.get(job.content)
         if isinstance(item.source, SignedOnDemand):
@@ -131,7 +163,7 @@ async def _search(
             await journal.adopt(job.key, found.id, found.audio_url)
             recovered.adopted += 1
         elif isinstance(item.source, Path):
-            files.append((item, job))
+            files[job.key].append(item)
         else:
             recovered.new += 1
     if files:
@@ -141,46 +173,59 @@ async def _search(
 async def _match_lengths(
     client: AsyncClient,
     journal: Journal,
-    files: Sequence[tuple[Item, JobRecord]],
+    files: Mapping[int, Sequence[Item]],
     uploads: Sequence[ListItem],
     recovered: Recovered,
 ) -> None:
-    transcripts: dict[int, list[tuple[TranscriptId, str]]] = defaultdict(list)
-    for listed in uploads:
-        try:
-            transcript = await client.wait(listed.id)
-        except TranscriptionFailed:
-            continue
-        if transcript.audio_duration is not None:
-            transcripts[math.ceil(transcript.audio_duration)].append((transcript.id, listed.audio_url))
-    lengths: dict[int | None, list[tuple[Item, JobRecord]]] = defaultdict(list)
-    for item, job in files:
-        seconds = await seconds_of(item.source) if isinstance(item.source, Path) else None
-        lengths[None if seconds is None else math.ceil(seconds)].append((item, job))
-    for length, alike in lengths.items():
-        candidates = _near(transcripts, length)
-        distinct = len({job.key for _, job in alike})
-        for item, job in alike:
-            if not candidates:
-                recovered.new += 1
-            elif len(candidates) == distinct == 1:
-                if item is alike[0][0]:
-                    await journal.adopt(job.key, *candidates[0])
-                recovered.adopted += 1
-            else:
-                ids = [transcript_id for transcript_id, _ in candidates]
-                recovered.ambiguous[item.name] = ids
-                reason = f"may have been transcribed already, as one of {', '.join(ids[:5])}"
-                await journal.failed(job.key, reason, AMBIGUOUS, {})
+    jobs = [await _unheard(key, items[0]) for key, items in files.items()]
+    matches = match(jobs, await _lengths(client, uploads))
+    for key, items in files.items():
+        if key in matches.sure:
+            found = matches.sure[key]
+            await journal.adopt(key, found.id, found.audio_url)
+            recovered.adopted += len(items)
+        elif key in matches.candidates:
+            await _leave(journal, key, items, [found.id for found in matches.candidates[key]], recovered)
+        else:
+            recovered.new += len(items)
 
 
-def _near(
-    transcripts: Mapping[int, list[tuple[TranscriptId, str]]], length: int | None
-) -> list[tuple[TranscriptId, str]]:
-    """The transcripts of a length; of any length if that is not known."""
-    if length is None:
-        return [one for some in transcripts.values() for one in some]
-    return [one for near in (length - 1, length, length + 1) for one in transcripts.get(near, ())]
+async def _leave(
+    journal: Journal, key: int, items: Sequence[Item], ids: list[TranscriptId], recovered: Recovered
+) -> None:
+    """Have a job left alone, and say what may be its transcript."""
+    recovered.ambiguous.update({item.name: ids for item in items})
+    await journal.failed(key, f"may have been transcribed already, as {' or '.join(ids)}", AMBIGUOUS, {})
+
+
+async def _unheard(key: int, item: Item) -> Unheard:
+    path = Path(str(item.source))
+    look = look_at(path)
+    moment = datetime.fromtimestamp(look.modified / 1e9 if look else 0, UTC)
+    return Unheard(key, await seconds_of(path), moment)
+
+
+async def _lengths(client: AsyncClient, uploads: Sequence[ListItem]) -> list[Heard]:
+    """The lengths of uploads, which only their transcripts tell; a few are asked for at once."""
+    heard: list[Heard] = []
+    left = iter(uploads)
+
+    async def ask() -> None:
+        for listed in left:
+            try:
+                seconds = (await client.wait(listed.id)).audio_duration
+            except TranscriptionFailed:
+                continue
+            if seconds is not None:
+                heard.append(Heard(listed.id, listed.audio_url, seconds, listed.created))
+
+    try:
+        async with anyio.create_task_group() as group:
+            for _ in range(AT_ONCE):
+                group.start_soon(ask)
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return heard
 
 
 async def _recording(item: Item, name: str) -> Recording | None:
@@ -196,16 +241,23 @@ async def _recording(item: Item, name: str) -> Recording | None:
     return Recording(name, name_of(item.source), look.size, look.modified, content)
 
 
-def _documents(output: Path) -> dict[str, tuple[TranscriptId, datetime]]:
-    """The ids of the service's documents in the output folder by the recording's name, and when each was written."""
+def _is_newer(recording: Recording, document: Document) -> bool:
+    """Whether a file was changed after its transcript was written, which is then perhaps of something else."""
+    return recording.modified is not None and recording.modified / 1e9 > document.written.timestamp()
+
+
+def _documents(output: Path) -> dict[str, Document]:
+    """The service's documents in the output folder by the recording's name."""
     found = {}
     for path in output.rglob("*.json"):
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
             moment = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         except (OSError, ValueError):
             continue
-        if isinstance(document, dict) and isinstance(document.get("id"), str):
+        if isinstance(content, dict) and isinstance(content.get("id"), str):
+            seconds = content.get("audio_duration")
             name = path.relative_to(output).as_posix().removesuffix(".json")
-            found[name] = (TranscriptId(document["id"]), moment)
+            known = seconds if isinstance(seconds, int | float) else None
+            found[name] = Document(TranscriptId(content["id"]), known, moment)
     return found

@@ -230,9 +230,12 @@ class Batch:
                 for number, prospect in enumerate(prospects)
                 if prospect is Plan.WORK and lengths[number] is None and isinstance(finds[number].item.source, Path)
             ]
-            async with anyio.create_task_group() as group:
-                for number in unknown:
-                    group.start_soon(self._measure, finds[number], lengths, number)
+            try:
+                async with anyio.create_task_group() as group:
+                    for number in unknown:
+                        group.start_soon(self._measure, finds[number], lengths, number)
+            except ExceptionGroup as errors:
+                raise errors.exceptions[0] from None
             for find, prospect, seconds in zip(finds, prospects, lengths, strict=True):
                 submitted = find.job is not None and bool(find.job.ids or find.job.doubtful_url)
                 yield Prospect(find.item, prospect, seconds, submitted=submitted)

@@ -1,11 +1,14 @@
+import os
 import wave
 
 import pytest
 
+from asyncscribe import PermissionDenied
 from asyncscribe.batch import Batch
 from asyncscribe.batch.recovery import recover
 from asyncscribe.batch.sqlite import JOURNAL_NAME, SqliteJournal
 from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.server import faults
 from tests.support import recording, transcripts
 
 
@@ -45,3 +48,36 @@ async def test_a_lost_journal_is_made_anew_and_nothing_is_paid_again(server, cli
     assert (batch.skipped, batch.left) == (3, 2)
     assert server.requests["POST /v2/transcript"] == paid + 1
     assert len(transcripts(output)) == 6
+
+
+async def test_a_file_that_is_newer_than_its_transcript_is_not_taken_for_transcribed(server, client, lengths, tmp_path):
+    output = tmp_path / "out"
+    await run(client, output, [str(lengths)])
+    (output / JOURNAL_NAME).unlink()
+    (lengths / "1.wav").write_bytes((lengths / "2.wav").read_bytes())
+    written = (output / "1.wav.json").stat().st_mtime
+    os.utime(lengths / "1.wav", (written + 1, written + 1))
+    async with SqliteJournal(output) as journal:
+        done = await recover(client, journal, output, [str(lengths)], TranscriptionConfig())
+        known = {entry.recording.name: entry.job async for entry in journal.all()}
+    # The copy has the content of the other, whose transcript it will get.
+    assert (done.written, done.ambiguous) == (4, {})
+    assert known["1.wav"].key == known["2.wav"].key
+    assert known["3.wav"].audio_seconds == 3
+    (lengths / "1.wav").write_bytes(b"something else")
+    (output / JOURNAL_NAME).unlink()
+    os.utime(lengths / "1.wav", (written + 1, written + 1))
+    async with SqliteJournal(output) as journal:
+        done = await recover(client, journal, output, [str(lengths)], TranscriptionConfig())
+    assert (done.written, len(done.ambiguous["1.wav"])) == (4, 1)
+
+
+async def test_an_error_of_the_service_ends_it_as_what_it_is(server, client, lengths, tmp_path):
+    output = tmp_path / "out"
+    await run(client, output, [str(lengths)])
+    for path in output.iterdir():
+        path.unlink()
+    server.faults.script("GET", "/v2/transcript/", *[faults.Answer(403, "{}")] * 99)
+    async with SqliteJournal(output) as journal:
+        with pytest.raises(PermissionDenied):
+            await recover(client, journal, output, [str(lengths)], TranscriptionConfig())
