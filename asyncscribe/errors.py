@@ -30,6 +30,7 @@ r"""Everything that this library raises on purpose.
      +- JournalError                the journal of a batch can't be read or written
          +- JournalBusy             another process works on the folder
          +- JournalCorrupt          the file is damaged
+         +- JournalLost             there are transcripts that it knows nothing of
 
 "The work failed" (`TranscriptionFailed`) and "the wait ended" (`WaitError`) are different things: after the second the
 job is still running, will be paid for, and `client.wait(error.transcript_id)` picks it up.
@@ -94,6 +95,22 @@ class JournalError(AsyncscribeError):
     def __init__(self, path: PurePath, problem: str) -> None:
         super().__init__(f"the journal {path} can't be used: {problem}")
         self.path = path
+
+
+class JournalLost(JournalError):
+    """A transcript is there that the journal knows nothing of: to go on might pay for it, and all others, once more.
+
+    Attributes:
+        transcript: The file.
+    """
+
+    def __init__(self, path: PurePath, transcript: PurePath) -> None:
+        super().__init__(
+            path,
+            f"it knows nothing of {transcript}. If an earlier journal was lost, `asyncscribe batch recover` makes it "
+            "anew before anything is paid again; else move that file away, or use another output folder",
+        )
+        self.transcript = transcript
 
 
 class JournalBusy(JournalError):

@@ -153,7 +153,8 @@ class Job:
         self._error = error
         abandoned = not isinstance(error, Exception) or isinstance(error, WaitTimeout | WaitInterrupted)
         if not is_final(self.state):
-            self.move(JobState.ABANDONED if abandoned else JobState.FAILED, str(error) or None)
+            detail = str(error) if isinstance(error, Exception) else "cancelled"
+            self.move(JobState.ABANDONED if abandoned else JobState.FAILED, detail or None)
         self._ended.set()
 
 

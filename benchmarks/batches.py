@@ -196,6 +196,9 @@ class _Forgetful:
     async def timed(self, key: int, times: Mapping[str, float]) -> None:
         pass
 
+    async def problem(self, recording: Recording, text: str) -> None:
+        pass
+
     async def begin_again(self, key: int) -> JobRecord:
         raise NotImplementedError
 

@@ -109,11 +109,13 @@ class Entry:
         recording: The recording as it was when it was last looked at.
         job: Its job; None before it has one.
         written: Whether its transcript was written since the job is what it is.
+        problem: What kept it from being transcribed when that was last tried, if the next run tries it again.
     """
 
     recording: Recording
     job: JobRecord | None
     written: bool
+    problem: str | None = None
 
 
 class Journal(Protocol):
@@ -178,6 +180,10 @@ class Journal(Protocol):
 
     async def timed(self, key: int, times: Mapping[str, float]) -> None:
         """More is known of when things happened to a job."""
+        ...
+
+    async def problem(self, recording: Recording, text: str) -> None:
+        """Something kept a recording from being transcribed; for the record."""
         ...
 
     async def begin_again(self, key: int) -> JobRecord:

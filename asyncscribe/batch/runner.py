@@ -22,10 +22,18 @@ from asyncscribe.batch.journal import Entry, JobRecord, Journal, Recording
 from asyncscribe.batch.outputs import Format, Outputs
 from asyncscribe.batch.plan import Plan, plan
 from asyncscribe.batch.probing import seconds_of
-from asyncscribe.batch.sqlite import SqliteJournal
+from asyncscribe.batch.sqlite import JOURNAL_NAME, SqliteJournal
 from asyncscribe.batch.steps import JournalLedger
 from asyncscribe.client import AsyncClient
-from asyncscribe.errors import AccountError, BadRequest, JournalError, NotFound, TranscriptionFailed
+from asyncscribe.errors import (
+    AccountError,
+    BadRequest,
+    ConnectFailed,
+    JournalError,
+    JournalLost,
+    NotFound,
+    TranscriptionFailed,
+)
 from asyncscribe.events import Event, LimitChanged
 from asyncscribe.ledger import Past, Tracked, Unkept
 from asyncscribe.models.config import TranscriptionConfig
@@ -34,6 +42,10 @@ from asyncscribe.nursery import Nursery
 from asyncscribe.pipeline import Outcome
 from asyncscribe.sources import SignedOnDemand, name_of
 
+#: Recordings in a row for which no connection could be made, after which no more are tried.
+UNREACHABLE = 10
+#: Errors that are kept as the end of a job.
+_LASTING = TranscriptionFailed | NotFound | BadRequest
 #: Errors of files that every further file would meet as well.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
@@ -68,12 +80,14 @@ class Prospect:
         plan: What would be done.
         seconds: Length of its audio; None if it is not known.
         submitted: Whether it was submitted already, so that it would be waited for and not paid again.
+        usable: Whether there is anything to send.
     """
 
     item: Item
     plan: Plan
     seconds: float | None
     submitted: bool
+    usable: bool = True
 
 
 @dataclass(slots=True)
@@ -154,6 +168,7 @@ class Batch:
         self._exit = AsyncExitStack()
         self._discovery = Discovery((), self._output)
         self._stopped = False
+        self._unreachable = 0
         self._under_way: dict[int, _Work] = {}
         self._nursery = Nursery()
         self._ends = Ends(client, self._nursery)
@@ -190,6 +205,11 @@ class Batch:
     def stopped(self) -> bool:
         """Whether it was stopped, by the caller or because nothing more could succeed."""
         return self._stopped
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether it was stopped because the service could not be reached."""
+        return self._unreachable >= UNREACHABLE
 
     @property
     def exhausted(self) -> bool:
@@ -238,7 +258,8 @@ class Batch:
                 raise errors.exceptions[0] from None
             for find, prospect, seconds in zip(finds, prospects, lengths, strict=True):
                 submitted = find.job is not None and bool(find.job.ids or find.job.doubtful_url)
-                yield Prospect(find.item, prospect, seconds, submitted=submitted)
+                usable = submitted or find.look is not None or not isinstance(find.item.source, Path)
+                yield Prospect(find.item, prospect, seconds, submitted=submitted, usable=usable)
 
     def _prospect(self, find: _Find) -> Plan:
         if find.job is None:
@@ -261,7 +282,7 @@ class Batch:
 
         Raises:
             JournalError: A step could not be kept. What is under way is left to the service, and picked up by the next
-                run.
+                run. `JournalLost` if a transcript is there that the journal knows nothing of.
         """
         self._discovery = Discovery(sources, self._output)
         works: dict[int, _Work] = {}
@@ -302,6 +323,8 @@ class Batch:
         finds = []
         for item, name, (look, there) in zip(items, names, looks, strict=True):
             entry = entries.get(name)
+            if there and (entry is None or entry.job is None):
+                raise JournalLost(self._output / JOURNAL_NAME, self._outputs.paths(item.name)[0])
             find = _Find(item, name, look, there=there and entry is not None and entry.written, ends=ends)
             find.recording = _recognised(item, name, entry, look)
             if entry is not None and find.recording == entry.recording:
@@ -319,7 +342,7 @@ class Batch:
         return [
             (
                 look_at(item.source) if isinstance(item.source, Path) else None,
-                all(path.exists() for path in self._outputs.paths(item.name)),
+                all(path.is_file() for path in self._outputs.paths(item.name)),
             )
             for item in items
         ]
@@ -394,12 +417,14 @@ class Batch:
                 written.append(name)
             ended.append(BatchOutcome(item, outcome.transcript, error, files, outcome.submissions, elapsed))
         await self._keep_end(work, outcome, written)
+        await self._keep_problems(work, ended)
         return ended
 
     async def _keep_end(
         self, work: _Work, outcome: Outcome[Tracked[Path | str | SignedOnDemand]], written: Sequence[str]
     ) -> None:
-        if isinstance(outcome.error, AccountError | JournalError):
+        self._unreachable = self._unreachable + 1 if isinstance(outcome.error, ConnectFailed) else 0
+        if isinstance(outcome.error, AccountError | JournalError) or self._unreachable >= UNREACHABLE:
             # Every further one would fail alike.
             self._stopped = True
         if work.job is None or work.ledger is None:
@@ -421,6 +446,12 @@ class Batch:
             await self._journal.failed(work.job.key, reason, "gone", work.ledger.times)
         elif isinstance(outcome.error, BadRequest):
             await self._journal.failed(work.job.key, str(outcome.error), "refused", work.ledger.times)
+
+    async def _keep_problems(self, work: _Work, ended: Sequence[BatchOutcome]) -> None:
+        """What the next run tries again is kept with its reason, for those who look at the journal."""
+        for (item, name), outcome in zip(work.items, ended, strict=True):
+            if outcome.error is not None and not isinstance(outcome.error, _LASTING | JournalError):
+                await self._journal.problem(Recording(name, name_of(item.source)), str(outcome.error))
 
     async def _write(self, item: Item, transcript: Transcript) -> tuple[Exception | None, tuple[Path, ...]]:
         try:
@@ -452,8 +483,9 @@ def _recognised(item: Item, name: str, entry: Entry | None, look: Look | None) -
     if look is None:
         # Of a file that is gone, what was sent earlier can still be had.
         return None if item.source.exists() else known
-    same = (known.size, known.modified, known.source) == (look.size, look.modified, name_of(item.source))
-    return known if same else None
+    same = (known.size, known.modified) == (look.size, look.modified)
+    # The same place may have been named from elsewhere.
+    return known if same and Path(known.source).absolute() == item.source.absolute() else None
 
 
 async def _read(find: _Find) -> Recording | None:

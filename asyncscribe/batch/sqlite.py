@@ -76,13 +76,15 @@ MIGRATIONS = (
     CREATE TABLE limits (moment REAL NOT NULL, jobs INTEGER NOT NULL);
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
+    # What kept it from being transcribed when that was last tried.
+    "ALTER TABLE recordings ADD COLUMN problem TEXT;",
 )
 
 _JOB = (
     "key, jobs.content, config, step, audio_url, uploaded, doubtful_url, doubtful_since, ids, reason, category, "
     "audio_seconds, times"
 )
-_ENTRY = f"name, source, size, modified, recordings.content, seconds, written, {_JOB}"
+_ENTRY = f"name, source, size, modified, recordings.content, seconds, written, problem, {_JOB}"
 _JOINED = "recordings LEFT JOIN jobs ON jobs.key = recordings.job"
 
 _TIMES = msgspec.json.Decoder(dict[str, float])
@@ -391,7 +393,8 @@ class SqliteJournal:
                 audio_seconds=audio_seconds,
             )
             connection.executemany(
-                "UPDATE recordings SET written = 1 WHERE name = ? AND job = ?", [(name, key) for name in names]
+                "UPDATE recordings SET written = 1, problem = NULL WHERE name = ? AND job = ?",
+                [(name, key) for name in names],
             )
 
         self._note(work)
@@ -409,6 +412,16 @@ class SqliteJournal:
         """See `Journal`."""
         stored = _text(times)
         self._note(lambda connection: connection.execute("UPDATE jobs SET times = ? WHERE key = ?", (stored, key)))
+
+    async def problem(self, recording: Recording, text: str) -> None:
+        """See `Journal`."""
+        self._note(
+            lambda connection: connection.execute(
+                "INSERT INTO recordings (name, source, problem) VALUES (?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET problem = excluded.problem",
+                (recording.name, recording.source, text),
+            )
+        )
 
     async def begin_again(self, key: int) -> JobRecord:
         """See `Journal`."""
@@ -530,9 +543,9 @@ def _text(times: Mapping[str, float]) -> str:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    name, source, size, modified, content, seconds, written = row[:7]
-    job = None if row[7] is None else _job(row[7:])
-    return Entry(Recording(name, source, size, modified, content, seconds), job, bool(written))
+    name, source, size, modified, content, seconds, written, problem = row[:8]
+    job = None if row[8] is None else _job(row[8:])
+    return Entry(Recording(name, source, size, modified, content, seconds), job, bool(written), problem)
 
 
 def _job(row: tuple[Any, ...]) -> JobRecord:

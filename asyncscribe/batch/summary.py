@@ -19,18 +19,20 @@ class Summary:
 
     Attributes:
         recordings: All of them, by the last step of their job.
-        unread: Recordings that have no job yet.
+        waiting: Recordings that have no job yet.
+        problems: Recordings that could not be transcribed when that was last tried; the next run tries again.
         audio_seconds: Length of what was transcribed, each job once.
         submissions: Paid or unpaid submissions of all jobs.
         resubmissions: Of those, the ones after a failure of the service.
         detected: Jobs of which it is known when they ended at the service.
         detection_seconds: How long after that this was noticed, all together.
         failures: Failed jobs by kind.
-        reasons: The reason of the first recordings that failed, by name.
+        reasons: Why the first recordings failed, or could not be transcribed, by name.
     """
 
     recordings: Counter[str] = field(default_factory=Counter)
-    unread: int = 0
+    waiting: int = 0
+    problems: int = 0
     audio_seconds: float = 0.0
     submissions: int = 0
     resubmissions: int = 0
@@ -43,12 +45,11 @@ class Summary:
     def take(self, entry: Entry) -> None:
         """Count a recording."""
         job = entry.job
+        self._take_reason(entry)
         if job is None:
-            self.unread += 1
+            self.waiting += entry.problem is None
             return
         self.recordings[job.step.value] += 1
-        if job.step is Step.FAILED and len(self.reasons) < MOST_REASONS:
-            self.reasons[entry.recording.name] = job.reason or "no reason given"
         if job.key in self._jobs:
             return
         self._jobs.add(job.key)
@@ -61,3 +62,10 @@ class Summary:
             self.detection_seconds += job.times[JobState.COMPLETED] - job.times[ENDED]
         if job.step is Step.FAILED:
             self.failures[job.category or "unknown"] += 1
+
+    def _take_reason(self, entry: Entry) -> None:
+        failed = entry.job is not None and entry.job.step is Step.FAILED
+        reason = entry.job.reason if failed and entry.job else entry.problem
+        self.problems += entry.problem is not None and not failed
+        if (failed or reason) and len(self.reasons) < MOST_REASONS:
+            self.reasons[entry.recording.name] = reason or "no reason given"

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from glob import has_magic
 from pathlib import Path
 from typing import Annotated
 
 import anyio
 import typer
 
-from asyncscribe.batch import Batch, BatchOutcome, Format, Plan
+from asyncscribe.batch import Batch, Format, Plan
+from asyncscribe.batch.discovery import is_url
 from asyncscribe.batch.pricing import PRICES_OF, price_per_hour
 from asyncscribe.batch.probing import can_probe
+from asyncscribe.batch.sqlite import JOURNAL_NAME
+from asyncscribe.batch.stores import is_store
+from asyncscribe.cli.conclusion import Failures, conclude
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.exits import Exit, UserError, run, tell
 from asyncscribe.cli.live import choose
@@ -34,39 +39,14 @@ from asyncscribe.cli.options import (
     Redact,
     Speakers,
 )
-from asyncscribe.cli.rendering import Display, Ndjson, printable, reason, write_json
+from asyncscribe.cli.rendering import Display, printable, write_json
 from asyncscribe.cli.tally import Tally
-from asyncscribe.errors import AccountError, AsyncscribeError, JournalError
+from asyncscribe.errors import AccountError
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.nursery import Nursery
 
-#: Failures that are listed in the end.
-MOST_FAILURES = 50
 #: Seconds in which the recordings are counted before the first is begun; after that, while it runs.
 COUNT_FIRST = 1.0
-
-
-@dataclass(slots=True)
-class Failures:
-    """Recordings that failed in this run.
-
-    Attributes:
-        count: All of them.
-        lines: What is said of the first ones.
-        fatal: An error that every recording would meet.
-    """
-
-    count: int = 0
-    lines: list[str] = field(default_factory=list)
-    fatal: AsyncscribeError | None = None
-
-    def add(self, outcome: BatchOutcome) -> None:
-        """One more."""
-        self.count += 1
-        if len(self.lines) < MOST_FAILURES:
-            self.lines.append(f"{printable(outcome.item.name)}: {reason(outcome)}")
-        if isinstance(outcome.error, AccountError | JournalError):
-            self.fatal = outcome.error
 
 
 def batch(
@@ -144,6 +124,7 @@ def batch(
     async def work() -> Exit:
         wanted = features.configuration()
         given = list(named(sources or (), from_file))
+        _require_some(given, output)
         hours = _hours(max_hours, max_cost, wanted)
         async with (
             connect(local=local, base_url=base_url, concurrency=concurrency, on_event=display.event) as client,
@@ -165,7 +146,7 @@ def batch(
             except asyncio.CancelledError:
                 tell(f"{display.tally.done} done; everything is kept: the same command goes on from here")
                 raise
-            return _conclude(display, batch, failures, output)
+            return conclude(display, batch, failures, output)
 
     run(work)
 
@@ -179,6 +160,11 @@ async def _survey(batch: Batch, sources: Sequence[str], config: TranscriptionCon
             if prospect.plan not in {Plan.WORK, Plan.BEGIN_AGAIN}:
                 counts["done" if prospect.plan is Plan.NOTHING else "left"] += 1
                 continue
+            if not prospect.usable:
+                counts["unusable"] += 1
+                if not as_json:
+                    sys.stdout.write(f"{printable(prospect.item.name)} (missing, empty or no file)\n")
+                continue
             counts["waiting" if prospect.submitted and prospect.plan is Plan.WORK else "new"] += 1
             if prospect.submitted and prospect.plan is Plan.WORK:
                 continue
@@ -188,7 +174,7 @@ async def _survey(batch: Batch, sources: Sequence[str], config: TranscriptionCon
                 length = "length unknown" if prospect.seconds is None else f"{prospect.seconds:.1f} s"
                 sys.stdout.write(f"{printable(prospect.item.name)} ({length})\n")
     price = seconds / 3600 * price_per_hour(config)
-    figures = {name: counts[name] for name in ("new", "waiting", "done", "left", "unknown")}
+    figures = {name: counts[name] for name in ("new", "waiting", "done", "left", "unusable", "unknown")}
     if as_json:
         write_json({"type": "survey", **figures, "audio_hours": round(seconds / 3600, 4), "usd": round(price, 4)})
         return Exit.DONE
@@ -196,6 +182,8 @@ async def _survey(batch: Batch, sources: Sequence[str], config: TranscriptionCon
         f"{figures['new']} would be submitted, {figures['waiting']} waited for; {figures['done']} are done, "
         f"{figures['left']} failed earlier and are left alone"
     )
+    if figures["unusable"]:
+        tell(f"{figures['unusable']} can't be sent: they are missing, empty, or no files")
     unknown = f", and {figures['unknown']} of unknown length" if figures["unknown"] else ""
     tell(f"{seconds / 3600:.2f} hours of audio{unknown}: {price:.2f} USD by list price of {PRICES_OF:%Y-%m}, no extras")
     if not can_probe():
@@ -226,6 +214,20 @@ def named(sources: Sequence[str], from_file: Path | None) -> Iterator[str]:
                 yield text
     if not some:
         raise UserError("nothing to transcribe is named", "give folders, files or URLs")
+
+
+def _require_some(sources: Sequence[str], output: Path) -> None:
+    """Catch a misspelt folder before anything is made for it. Of a batch that was begun, sources may be gone by now.
+
+    Raises:
+        UserError: None of the sources exists.
+    """
+    if (output / JOURNAL_NAME).exists():
+        return
+    for source in sources:
+        if is_url(source) or is_store(source) or has_magic(source) or os.path.lexists(source):
+            return
+    raise UserError(f"there is no {printable(sources[0])}{' nor any other source' if len(sources) > 1 else ''}")
 
 
 def _hours(hours: float | None, cost: float | None, config: TranscriptionConfig) -> float | None:
@@ -260,38 +262,3 @@ async def _follow(batch: Batch, sources: Sequence[str], display: Display, print_
 async def _count(batch: Batch, sources: Sequence[str], tally: Tally, counted: anyio.Event) -> None:
     tally.total = await batch.count(sources)
     counted.set()
-
-
-def _conclude(display: Display, batch: Batch, failures: Failures, output: Path) -> Exit:
-    tally = display.tally
-    if isinstance(display, Ndjson):
-        write_json(
-            {
-                "type": "summary",
-                "done": tally.done,
-                "failed": tally.failed,
-                "skipped": batch.skipped,
-                "left": batch.left,
-                "stopped": batch.exhausted,
-            }
-        )
-    else:
-        skipped = f", {batch.skipped} were done before" if batch.skipped else ""
-        tell(f"{tally.done} done, {tally.failed} failed{skipped}; transcripts are in {printable(str(output))}")
-        for line in failures.lines:
-            tell(f"  {line}")
-        if unsaid := failures.count - len(failures.lines):
-            tell(f"  and {unsaid} more: asyncscribe batch export {printable(str(output))} has the reason of each")
-        for unreadable in batch.unreadable:
-            tell(f"  {printable(str(unreadable.path))}: can't be read: {unreadable.problem}")
-        if batch.left:
-            tell(f"  {batch.left} failed in an earlier run and were left alone; --retry-failed tries them again")
-        if batch.exhausted:
-            tell("  stopped at the allowance; the same command goes on with what is left")
-    if failures.fatal is not None:
-        raise failures.fatal
-    if not (tally.done or failures.count or batch.unreadable or batch.skipped or batch.left or batch.exhausted):
-        raise UserError("there is no audio or video in what was given", code=Exit.FAILED)
-    if batch.exhausted:
-        return Exit.STOPPED
-    return Exit.FAILED if failures.count or batch.unreadable or batch.left else Exit.DONE

@@ -67,7 +67,8 @@ def _json(folder: Path, summary: Summary) -> None:
             "type": "batch",
             "folder": printable(str(folder)),
             "recordings": dict(summary.recordings),
-            "unread": summary.unread,
+            "waiting": summary.waiting,
+            "problems": summary.problems,
             "audio_hours": round(summary.audio_seconds / 3600, 4),
             "submissions": summary.submissions,
             "resubmissions": summary.resubmissions,
@@ -83,8 +84,10 @@ def _table(folder: Path, summary: Summary) -> None:
     table = Table(title=f"batch in {printable(str(folder))}", show_header=False, title_justify="left")
     for step, count in summary.recordings.most_common():
         table.add_row(step, str(count))
-    if summary.unread:
-        table.add_row("could not be read", str(summary.unread))
+    if summary.waiting:
+        table.add_row("not begun", str(summary.waiting))
+    if summary.problems:
+        table.add_row("had a problem, tried again next time", str(summary.problems))
     table.add_row("hours of audio transcribed", f"{summary.audio_seconds / 3600:.2f}")
     table.add_row("list price", f"{cheapest:.2f} to {dearest:.2f} USD, by model ({PRICES_OF:%Y-%m})")
     table.add_row("resubmissions", str(summary.resubmissions))
@@ -140,12 +143,18 @@ def _totals(summary: Summary) -> dict[str, str]:
 
 def export(
     folder: Folder,
-    form: Annotated[TableFormat, typer.Option("--format", "-f", help="What the table is.")] = TableFormat.CSV,
+    form: Annotated[
+        TableFormat | None,
+        typer.Option("--format", "-f", help="What the table is [default: what FILE ends in, else csv]"),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-O", metavar="FILE", help="Where to [default: stdout]")
     ] = None,
 ) -> None:
     """Write all results of a batch as one table: a row for each recording, with its text."""
+    if form is None:
+        suffix = "" if output is None else output.suffix[1:].lower()
+        form = TableFormat(suffix) if suffix in set(TableFormat) else TableFormat.CSV
     if form is TableFormat.PARQUET and output is None:
         raise typer.BadParameter("Parquet is no text; name a file", param_hint="--output")
 

@@ -111,7 +111,7 @@ class Plain(Quiet):
     def finished(self, outcome: BatchOutcome) -> None:
         """Tell how it ended."""
         super().finished(outcome)
-        ended = self.tally.done + self.tally.failed
+        ended = self.tally.ended
         of = "" if self.tally.total is None else f"/{max(self.tally.total, ended)}"
         verdict = "done  " if outcome.error is None else "FAILED"
         because = "" if outcome.error is None else f": {reason(outcome)}"
