@@ -21,7 +21,7 @@ import anyio
 
 from asyncscribe.batch.discovery import Discovery, Item
 from asyncscribe.batch.identity import content_of_file, content_of_url, fingerprint, keyed, look_at
-from asyncscribe.batch.journal import JobRecord, Journal, Recording
+from asyncscribe.batch.journal import JobRecord, Journal, Recording, Step
 from asyncscribe.batch.matching import Heard, Unheard, match
 from asyncscribe.batch.probing import seconds_of
 from asyncscribe.client import AsyncClient
@@ -73,6 +73,23 @@ class Recovered:
     new: int = 0
 
 
+@dataclass(slots=True)
+class _Open:
+    """What is not settled yet.
+
+    Attributes:
+        known: Transcripts that are accounted for.
+        settled: Jobs whose transcript is known.
+        jobs: Recordings of which the output folder says nothing.
+        newer: Recordings that were changed after their transcript was written, and that transcript, by job.
+    """
+
+    known: set[TranscriptId]
+    settled: set[int] = field(default_factory=set)
+    jobs: list[tuple[Item, JobRecord]] = field(default_factory=list)
+    newer: dict[int, tuple[list[Item], TranscriptId]] = field(default_factory=dict)
+
+
 async def recover(
     client: AsyncClient,
     journal: Journal,
@@ -81,11 +98,11 @@ async def recover(
     config: TranscriptionConfig,
     since: datetime | None = None,
 ) -> Recovered:
-    """Fill an empty journal.
+    """Fill in what a journal does not know.
 
     Args:
         client: An open client of the account that the batch was run with.
-        journal: An empty journal.
+        journal: What it knows is left as it is.
         output: The output folder.
         sources: The sources of the batch, as it was run.
         config: The configuration of the batch, as it was run.
@@ -100,34 +117,47 @@ async def recover(
     if since is None and written:
         since = min(document.written for document in written.values()) - LONGEST_JOB
     recovered = Recovered()
-    settled: set[int] = set()
-    open_jobs: list[tuple[Item, JobRecord]] = []
-    newer: dict[int, tuple[list[Item], TranscriptId]] = {}
+    open_jobs = _Open({document.id for document in written.values()})
     async for some in Discovery(sources, output).chunks():
         for item, name in zip(some, keyed([item.name for item in some]), strict=True):
             recording = await _recording(item, name)
-            if recording is None:
-                continue
-            (job,) = await journal.assign([recording], fingerprint(config))
-            document = written.get(item.name)
-            if document is None:
-                open_jobs.append((item, job))
-            elif _is_newer(recording, document):
-                newer.setdefault(job.key, ([], document.id))[0].append(item)
-            else:
-                if job.key not in settled:
-                    await journal.adopt(job.key, document.id, None)
-                settled.add(job.key)
-                await journal.completed(job.key, [name], document.seconds, {})
-                recovered.written += 1
+            if recording is not None:
+                (job,) = await journal.assign([recording], fingerprint(config))
+                await _sort(journal, item, recording, job, written.get(item.name), open_jobs, recovered)
     # What has the content of another file, whose transcript is there, gets that.
-    for key, (items, transcript_id) in newer.items():
-        if key not in settled:
+    for key, (items, transcript_id) in open_jobs.newer.items():
+        if key not in open_jobs.settled:
             await _leave(journal, key, items, [transcript_id], recovered)
-    settled |= newer.keys()
-    open_jobs = [(item, job) for item, job in open_jobs if job.key not in settled]
-    await _search(client, journal, {document.id for document in written.values()}, open_jobs, since, recovered)
+    open_jobs.settled |= open_jobs.newer.keys()
+    jobs = [(item, job) for item, job in open_jobs.jobs if job.key not in open_jobs.settled]
+    await _search(client, journal, open_jobs.known, jobs, since, recovered)
     return recovered
+
+
+async def _sort(
+    journal: Journal,
+    item: Item,
+    recording: Recording,
+    job: JobRecord,
+    document: Document | None,
+    open_jobs: _Open,
+    recovered: Recovered,
+) -> None:
+    """Settle the job of a recording, or keep it for the search."""
+    begun = job.ids or job.doubtful_url is not None or job.step is Step.FAILED
+    if begun and job.key not in open_jobs.settled:
+        # By a batch that went on without what was lost.
+        open_jobs.known.update(job.ids)
+    elif document is None:
+        open_jobs.jobs.append((item, job))
+    elif _is_newer(recording, document):
+        open_jobs.newer.setdefault(job.key, ([], document.id))[0].append(item)
+    else:
+        if job.key not in open_jobs.settled:
+            await journal.adopt(job.key, document.id, None)
+        open_jobs.settled.add(job.key)
+        await journal.completed(job.key, [recording.name], document.seconds, {})
+        recovered.written += 1
 
 
 async def _search(

@@ -15,7 +15,7 @@ from asyncscribe.batch.exporting import TableFormat, rows, write_lines, write_pa
 from asyncscribe.batch.pricing import PRICES_OF, USD_PER_HOUR
 from asyncscribe.batch.recovery import recover as remake
 from asyncscribe.batch.report import ReportSummary, report_jobs, write_report
-from asyncscribe.batch.sqlite import JOURNAL_NAME, SqliteJournal
+from asyncscribe.batch.sqlite import SqliteJournal
 from asyncscribe.batch.summary import Summary
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.exits import Exit, UserError, run, tell
@@ -207,8 +207,6 @@ def recover(
     )
 
     async def work() -> Exit:
-        if (folder / JOURNAL_NAME).exists():
-            raise UserError(f"there is a journal in {printable(str(folder))}", "move it away to have it made anew")
         async with connect(base_url=base_url) as client, SqliteJournal(folder) as journal:
             day = None if since is None else since.replace(tzinfo=UTC)
             done = await remake(client, journal, folder, sources, features.configuration(), day)

@@ -5,8 +5,8 @@ import sqlite3
 
 import pytest
 
-from asyncscribe import BadRequest, JournalBusy, JournalCorrupt, JournalError, NotFound
-from asyncscribe.batch import Batch, Format
+from asyncscribe import BadRequest, ConnectFailed, JournalBusy, JournalCorrupt, JournalError, JournalLost, NotFound
+from asyncscribe.batch import Batch, Format, Plan
 from asyncscribe.batch.sqlite import JOURNAL_NAME, MIGRATIONS, SqliteJournal
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.server import LocalServer, faults
@@ -162,6 +162,73 @@ async def test_a_damaged_journal_is_told_with_a_way_on(server, client, folder, o
     with pytest.raises(JournalCorrupt, match="batch recover"):
         await run(client, output, folder)
     assert posts(server) == (5, 5)
+
+
+async def test_a_journal_of_an_earlier_version_is_raised_to_this_one(server, client, folder, output):
+    await run(client, output, folder)
+    (output / JOURNAL_NAME).rename(output / "now")
+    connection = sqlite3.connect(output / JOURNAL_NAME)
+    connection.executescript(f"{MIGRATIONS[0]} PRAGMA user_version=1; ATTACH '{output / 'now'}' AS now;")
+    for table in ("jobs", "recordings", "limits", "facts"):
+        columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
+        connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")
+    connection.commit()
+    connection.close()
+    batch, outcomes = await run(client, output, folder)
+    assert (batch.skipped, outcomes) == (5, [])
+    connection = sqlite3.connect(output / JOURNAL_NAME)
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    connection.close()
+
+
+async def test_a_lost_journal_is_noticed_before_anything_is_paid_again(server, client, folder, output):
+    await run(client, output, folder)
+    (output / JOURNAL_NAME).unlink()
+    before = sum(posts(server))
+    for _ in range(2):
+        with pytest.raises(JournalLost, match="batch recover") as told:
+            await run(client, output, folder)
+    assert told.value.transcript.is_file()
+    async with Batch(client, output) as batch:
+        with pytest.raises(JournalLost):
+            assert [prospect async for prospect in batch.survey([str(folder)])]
+    assert sum(posts(server)) == before
+
+
+async def test_why_a_recording_was_not_sent_is_kept_until_it_is(server, client, folder, output):
+    async def problems():
+        async with SqliteJournal(output, read_only=True) as journal:
+            return {entry.recording.name: entry.problem async for entry in journal.all() if entry.problem}
+
+    (folder / "a.wav").write_bytes(b"")
+    server.faults.script("POST", "/v2/transcript", *[faults.Answer(403, '{"error": "no"}')] * 4)
+    await run(client, output, folder)
+    kept = await problems()
+    assert len(kept) == 5
+    assert "is empty" in kept["a.wav"]
+    assert "403" in kept["a.mp3"]
+    (folder / "a.wav").write_bytes(b"\x09" * 3200)
+    _, outcomes = await run(client, output, folder)
+    assert [outcome.error for outcome in outcomes] == [None] * 5
+    assert await problems() == {}
+
+
+async def test_a_service_that_can_not_be_reached_is_not_tried_for_every_recording(nothing_left, output):
+    async with LocalServer(api_key=KEY) as gone:
+        client = open_client(gone, concurrency=2)
+    async with client:
+        batch, outcomes = await run(client, output, *[recording(str(number)) for number in range(200)])
+    assert batch.unreachable
+    assert 10 <= len(outcomes) < 100
+    assert {type(outcome.error) for outcome in outcomes} == {ConnectFailed}
+
+
+async def test_a_file_is_known_by_whatever_way_it_is_named(server, client, folder, output, monkeypatch):
+    await run(client, output, folder)
+    monkeypatch.chdir(folder)
+    async with Batch(client, output) as batch:
+        plans = [prospect.plan async for prospect in batch.survey(["."])]
+    assert plans == [Plan.NOTHING] * 5
 
 
 async def test_a_later_version_is_not_touched(client, output):

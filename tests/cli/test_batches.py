@@ -69,6 +69,40 @@ def test_a_report_of_all(served, folder, output, tmp_path):  # noqa: F811
     assert run("batch", "report", output, "--output", elsewhere).exit_code == 2
 
 
+def test_a_table_is_what_its_file_is_named(served, output, tmp_path):  # noqa: F811
+    run("batch", recording("a"), "--output", output)
+    assert run("batch", "export", output, "--output", tmp_path / "all.jsonl").exit_code == 0
+    assert json.loads((tmp_path / "all.jsonl").read_text())["name"] == "a.mp3"
+
+
+def test_a_misspelt_folder_is_wrong_usage_and_leaves_nothing(served, output, tmp_path):  # noqa: F811
+    for sources in ([tmp_path / "nowhere"], [tmp_path / "nowhere", "neither"]):
+        result = run("batch", *sources, "--output", output)
+        assert (result.exit_code, output.exists()) == (2, False)
+        assert "there is no" in result.stderr
+
+
+def test_a_lost_journal_is_an_error_with_a_way_on(served, folder, output):  # noqa: F811
+    assert run("batch", folder, "--output", output).exit_code == 0
+    (output / JOURNAL_NAME).unlink()
+    lost = run("batch", folder, "--output", output)
+    assert lost.exit_code == 1
+    assert "asyncscribe batch recover" in lost.stderr
+    # It made a journal, which knows nothing yet.
+    assert run("batch", "recover", output, folder).exit_code == 0
+    again = run("batch", folder, "--output", output)
+    assert (again.exit_code, "5 were done before" in again.stderr) == (0, True)
+    assert served.requests["POST /v2/transcript"] == 5
+
+
+def test_many_failures_are_told_in_part(served, output):  # noqa: F811
+    sources = [recording(str(number), error="Transcoding failed") for number in range(60)]
+    result = run("batch", *sources, "--output", output, "--quiet")
+    assert result.exit_code == 1
+    assert result.stderr.count("Transcoding failed") == 50
+    assert "and 10 more: asyncscribe batch export" in result.stderr
+
+
 def test_parquet(served, folder, output, tmp_path):  # noqa: F811
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     run("batch", folder, "--output", output)
@@ -120,7 +154,7 @@ def test_a_damaged_journal_is_told_and_recovered(served, folder, output):  # noq
     result = run("batch", folder, "--output", output)
     assert result.exit_code == 1
     assert "batch recover" in result.stderr
-    assert run("batch", "recover", output, folder).exit_code == 2
+    assert run("batch", "recover", output, folder).exit_code == 1
     journal.unlink()
     recovered = run("batch", "recover", output, folder)
     assert (recovered.exit_code, "5 are written" in recovered.stderr) == (0, True)
