@@ -132,7 +132,8 @@ def translate(request: Request, error: BaseException) -> TransportError:
     """The error of ours that says what one of aiohttp's (or of the system's) means."""
     for theirs, ours in _TRANSLATIONS:
         if isinstance(error, theirs):
-            return ours(str(request), str(error) or type(error).__name__)
+            # aiohttp says this of addresses without TLS as well.
+            return ours(str(request), str(error).replace(" ssl:default", "") or type(error).__name__)
     raise TypeError(f"not an error of a connection: {error!r}")
 
 

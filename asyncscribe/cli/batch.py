@@ -39,7 +39,7 @@ from asyncscribe.cli.options import (
     Redact,
     Speakers,
 )
-from asyncscribe.cli.rendering import Display, printable, write_json
+from asyncscribe.cli.rendering import Display, figure, printable, write_json
 from asyncscribe.cli.tally import Tally
 from asyncscribe.errors import AccountError
 from asyncscribe.models.config import TranscriptionConfig
@@ -127,7 +127,9 @@ def batch(
         _require_some(given, output)
         hours = _hours(max_hours, max_cost, wanted)
         async with (
-            connect(local=local, base_url=base_url, concurrency=concurrency, on_event=display.event) as client,
+            connect(
+                local=local, base_url=base_url, concurrency=concurrency, on_event=display.event, sends=not dry_run
+            ) as client,
             Batch(
                 client,
                 output,
@@ -185,7 +187,8 @@ async def _survey(batch: Batch, sources: Sequence[str], config: TranscriptionCon
     if figures["unusable"]:
         tell(f"{figures['unusable']} can't be sent: they are missing, empty, or no files")
     unknown = f", and {figures['unknown']} of unknown length" if figures["unknown"] else ""
-    tell(f"{seconds / 3600:.2f} hours of audio{unknown}: {price:.2f} USD by list price of {PRICES_OF:%Y-%m}, no extras")
+    usd = f"{figure(price)} USD by list price of {PRICES_OF:%Y-%m}, no extras"
+    tell(f"{figure(seconds / 3600)} hours of audio{unknown}: {usd}")
     if not can_probe():
         tell("hint: pip install 'asyncscribe[probe]' tells the lengths of files")
     return Exit.DONE

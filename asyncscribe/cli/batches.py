@@ -32,7 +32,7 @@ from asyncscribe.cli.options import (
     Redact,
     Speakers,
 )
-from asyncscribe.cli.rendering import printable, write_json
+from asyncscribe.cli.rendering import figure, printable, write_json
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of the batch.")]
 
@@ -88,8 +88,8 @@ def _table(folder: Path, summary: Summary) -> None:
         table.add_row("not begun", str(summary.waiting))
     if summary.problems:
         table.add_row("had a problem, tried again next time", str(summary.problems))
-    table.add_row("hours of audio transcribed", f"{summary.audio_seconds / 3600:.2f}")
-    table.add_row("list price", f"{cheapest:.2f} to {dearest:.2f} USD, by model ({PRICES_OF:%Y-%m})")
+    table.add_row("hours of audio transcribed", figure(summary.audio_seconds / 3600))
+    table.add_row("list price", f"{figure(cheapest)} to {figure(dearest)} USD, by model ({PRICES_OF:%Y-%m})")
     table.add_row("resubmissions", str(summary.resubmissions))
     if summary.detected:
         table.add_row("noticed after the end, mean", f"{_detection(summary)} s")
@@ -134,8 +134,8 @@ def report(
 def _totals(summary: Summary) -> dict[str, str]:
     return {
         **{step: str(count) for step, count in summary.recordings.most_common()},
-        "hours of audio": f"{summary.audio_seconds / 3600:.2f}",
-        "list price, USD": " to ".join(f"{cost:.2f}" for cost in _cost(summary)),
+        "hours of audio": figure(summary.audio_seconds / 3600),
+        "list price, USD": " to ".join(map(figure, _cost(summary))),
         "resubmissions": str(summary.resubmissions),
         **({"noticed after, mean": f"{_detection(summary)} s"} if summary.detected else {}),
     }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypedDict
 from urllib.request import getproxies
 
 from asyncscribe.cli.exits import UserError
 from asyncscribe.client import POLLING, AsyncClient
+from asyncscribe.errors import MissingApiKey
 from asyncscribe.events import EventHandler
 from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT
@@ -18,7 +20,12 @@ LOCAL_POLLING = Backoff(initial=0.2, factor=1.3, maximum=1.0, jitter=0.1)
 
 @asynccontextmanager
 async def connect(
-    *, local: bool = False, base_url: str | None, concurrency: int | None = None, on_event: EventHandler | None = None
+    *,
+    local: bool = False,
+    base_url: str | None,
+    concurrency: int | None = None,
+    on_event: EventHandler | None = None,
+    sends: bool = True,
 ) -> AsyncIterator[AsyncClient]:
     """Open a client.
 
@@ -27,6 +34,7 @@ async def connect(
         base_url: Where the API is; not with `local`.
         concurrency: Jobs at once; None finds the account's limit.
         on_event: Told of every event.
+        sends: Whether anything will be sent; if not, no key is needed.
 
     Raises:
         UserError: The options contradict one another, or the embedded server is not installed.
@@ -42,9 +50,23 @@ async def connect(
                 raise UserError("--local and --base-url contradict one another")
             server = await stack.enter_async_context(_server(concurrency or FREE_ACCOUNT_LIMIT))
             key, base_url, polling = server.api_key, server.base_url, LOCAL_POLLING
-        yield await stack.enter_async_context(
-            AsyncClient(key, base_url, concurrency=concurrency, polling=polling, on_event=on_event, trust_env=trust_env)
-        )
+        options = Options(concurrency=concurrency, polling=polling, on_event=on_event, trust_env=trust_env)
+        try:
+            client = AsyncClient(key, base_url, **options)
+        except MissingApiKey:
+            if sends:
+                raise
+            client = AsyncClient("none", base_url, **options)
+        yield await stack.enter_async_context(client)
+
+
+class Options(TypedDict):
+    """What a client is made with, beside its key and address."""
+
+    concurrency: int | None
+    polling: Backoff
+    on_event: EventHandler | None
+    trust_env: bool
 
 
 def _server(limit: int):  # type: ignore[no-untyped-def]  # noqa: ANN202

@@ -62,6 +62,11 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def figure(amount: float) -> str:
+    """An amount of hours or money, with the digits that matter."""
+    return f"{amount:.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
+
+
 def reason(outcome: BatchOutcome) -> str:
     """Why a recording has no files, without the source's name in front."""
     text = str(outcome.error) or type(outcome.error).__name__

@@ -147,6 +147,17 @@ def test_a_dry_run_sends_nothing(served, output):  # noqa: F811
     assert told["audio_hours"] == pytest.approx(21.3 / 3600, abs=0.001)
 
 
+def test_a_dry_run_needs_no_key_and_tells_what_can_not_be_sent(folder, output):
+    (folder / "empty.wav").touch()
+    result = run("batch", folder, "missing.wav", "--output", output, "--dry-run")
+    assert result.exit_code == 0
+    assert "5 would be submitted" in result.stderr
+    assert "2 can't be sent" in result.stderr
+    assert "empty.wav (missing, empty or no file)" in result.stdout
+    told = json.loads(run("batch", folder, "--output", output, "--dry-run", "--json").stdout)
+    assert (told["new"], told["unusable"]) == (5, 1)
+
+
 def test_a_damaged_journal_is_told_and_recovered(served, folder, output):  # noqa: F811
     run("batch", folder, "--output", output)
     journal = output / JOURNAL_NAME

@@ -60,6 +60,14 @@ def test_other_rates_are_resampled_and_a_part_can_be_cut_out(tmp_path):
     assert sum(map(len, media.samples(path, 1_500))) == pytest.approx(16_000, abs=640)
 
 
+def test_what_can_not_be_decoded_is_left_out_if_anything_else_can_be(tmp_path):
+    whole = (EXAMPLES / "audio" / "weather.mp3").read_bytes()
+    (tmp_path / "whole.mp3").write_bytes(whole)
+    (tmp_path / "longer.mp3").write_bytes(whole + b"\0")
+    samples = sum(map(len, media.samples(tmp_path / "whole.mp3")))
+    assert sum(map(len, media.samples(tmp_path / "longer.mp3"))) == pytest.approx(samples, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

@@ -63,13 +63,29 @@ def _decode(path: Path, channel: int | None) -> Iterator[bytes]:
                 if channel is None
                 else av.AudioResampler(format="s16p", rate=SAMPLE_RATE)
             )
-            for frame in container.decode(container.streams.audio[0]):
+            for frame in _frames(container):
                 yield from (_plane(part, channel or 0) for part in resampler.resample(frame))
             yield from (_plane(part, channel or 0) for part in resampler.resample(None))
     except av.error.InvalidDataError as error:
         raise EngineError(no_audio(path)) from error
     except (av.error.FFmpegError, ValueError) as error:
         raise EngineError("Transcoding failed") from error
+
+
+def _frames(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
+    """The frames of the first track. What can't be decoded is left out, as players do, if anything else can be."""
+    some = False
+    problem: av.error.InvalidDataError | None = None
+    for packet in container.demux(container.streams.audio[0]):
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError as error:
+            problem = error
+            continue
+        some = some or bool(frames)
+        yield from frames
+    if problem is not None and not some:
+        raise problem
 
 
 def _plane(frame: av.AudioFrame, number: int) -> bytes:
