@@ -197,6 +197,9 @@ class Service:
         self._launch(self._account.set_limit(limit))
 
     def _launch(self, ids: Iterable[str]) -> None:
+        if not self._nursery.is_open:
+            # A job ended while the server is being closed: the next ones don't begin any more.
+            return
         for transcript_id in ids:
             record = self._by_id[transcript_id]
             record.started = _now()

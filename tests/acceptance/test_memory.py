@@ -57,7 +57,7 @@ def address():
         [sys.executable, "-m", "asyncscribe", *arguments],
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "ASSEMBLYAI_API_KEY": KEY},
+        env={**plain_environment(), "ASSEMBLYAI_API_KEY": KEY},
     ) as process:
         yield process.stderr.readline().split()[2]
         process.terminate()

@@ -63,8 +63,10 @@ class Crashing:
 
 WORLDS = {
     "": {},
-    "lost answers and late submissions": {"script": [faults.Drop(faults.When.AFTER), faults.Late(1.2)]},
-    "a lagging list as well": {"script": [faults.CutBody(), faults.Late(1.2)], "list_lag": 1.0},
+    "lost answers, late submissions and a lagging list": {
+        "script": [faults.Drop(faults.When.AFTER), faults.CutBody(), faults.Late(1.2)],
+        "list_lag": 1.0,
+    },
 }
 
 

@@ -10,7 +10,7 @@ from asyncscribe.batch.ends import ended_at
 from asyncscribe.batch.sqlite import SqliteJournal
 from asyncscribe.models.pages import ListItem
 from asyncscribe.server import faults
-from tests.support import KEY, POLLING, open_client, recording
+from tests.support import KEY, POLLING, recording
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 TIMES = {"submitting": 100.0, "processing": 101.0, "completed": 120.0}
@@ -50,11 +50,20 @@ async def times_of(output):
         return {entry.recording.name: entry.job.times async for entry in journal.all() if entry.job}
 
 
-async def test_a_batch_keeps_when_each_job_ended(server, tmp_path):
+async def test_a_batch_keeps_when_each_job_ended_and_asks_once_for_many(server, tmp_path):
+    asked = []
+
+    class Client(AsyncClient):
+        def list(self, **filters):
+            asked.append(filters)
+            return super().list(**filters)
+
     server.set_limit(100)
     sources = [recording(str(number)) for number in range(450)]
-    async with open_client(server, concurrency=100) as client, Batch(client, tmp_path) as batch:
-        assert all([outcome.error is None async for outcome in batch.run(sources)])
+    async with Client(KEY, server.base_url, polling=POLLING, concurrency=100) as client:
+        async with Batch(client, tmp_path) as batch:
+            assert all([outcome.error is None async for outcome in batch.run(sources)])
+    assert asked == [{"status": "completed"}] * 3
     known = await times_of(tmp_path)
     took = {
         record.document["audio_url"]: seconds_between(record.created, record.completed) for record in server.records
@@ -74,21 +83,3 @@ async def test_what_the_list_does_not_tell_is_left_out(server, client, tmp_path)
     (times,) = (await times_of(tmp_path / "out")).values()
     assert "ended" not in times
     assert "completed" in times
-
-
-async def test_a_page_of_jobs_is_asked_for_once(server, tmp_path):
-    asked = []
-
-    class Client(AsyncClient):
-        def list(self, **filters):
-            asked.append(filters)
-            return super().list(**filters)
-
-    sources = [recording(str(number)) for number in range(450)]
-    server.set_limit(100)
-    async with (
-        Client(KEY, server.base_url, polling=POLLING, concurrency=100) as client,
-        Batch(client, tmp_path) as batch,
-    ):
-        assert all([outcome.error is None async for outcome in batch.run(sources)])
-    assert asked == [{"status": "completed"}] * 3

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from asyncscribe.cli import connection
 from asyncscribe.cli.app import app
 from asyncscribe.server import LocalServer, faults
-from tests.support import EXAMPLES, KEY, POLLING, recording, transcripts
+from tests.support import EXAMPLES, KEY, POLLING, plain_environment, recording, transcripts
 
 BROKEN = EXAMPLES / "broken" / "shopping list.mp3"
 
@@ -245,7 +245,7 @@ def test_the_version():
 
 
 def command(*arguments, **options) -> subprocess.Popen:
-    environment = {**os.environ, "NO_COLOR": "1", **options.pop("env", {})}
+    environment = {**plain_environment(), "NO_COLOR": "1", **options.pop("env", {})}
     return subprocess.Popen(
         [sys.executable, "-m", "asyncscribe", *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -263,7 +263,7 @@ def test_with_a_bar_on_the_terminal_texts_still_go_to_stdout(served, tmp_path):
         stdout=subprocess.PIPE,
         stderr=theirs,
         text=True,
-        env={**os.environ, "TERM": "xterm"},
+        env={**plain_environment(), "TERM": "xterm"},
     ) as process:
         os.close(theirs)
         shown = b""

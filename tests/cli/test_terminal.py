@@ -15,7 +15,7 @@ import pyte
 import pytest
 
 from tests.cli.test_commands import served
-from tests.support import recording
+from tests.support import plain_environment, recording
 
 __all__ = ["served"]
 
@@ -33,7 +33,9 @@ class Terminal:
         self.written = b""
         self._size(columns)
         # A width that is set there, as some test runners do, would count for more than the terminal's.
-        surroundings = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR"}}
+        surroundings = {
+            name: value for name, value in plain_environment().items() if name not in {"COLUMNS", "NO_COLOR"}
+        }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "asyncscribe", *map(str, arguments)],
             stdout=subprocess.PIPE,

@@ -4,6 +4,7 @@ from contextlib import aclosing
 import pytest
 
 from asyncscribe import Outcome, SourceError, TranscriptionFailed, WaitInterrupted
+from asyncscribe.events import StateChanged
 from asyncscribe.server import faults
 from tests.support import open_client, recording
 
@@ -141,11 +142,12 @@ async def test_what_is_in_flight_is_told_before_an_error_of_the_sources(client):
     assert told == [True, True]
 
 
-async def test_closing_the_client_is_not_taken_for_the_end(server, nothing_left):
-    async with open_client(server) as client:
+async def test_closing_the_client_is_not_taken_for_the_end(server, events, nothing_left):
+    async with open_client(server, on_event=events.append) as client:
         outcomes = client.transcribe_many(recording(str(n), seconds=100) for n in range(5))
         waiting = asyncio.create_task(anext(outcomes))
-        while not server.records:
+        # A job that the client knows of: of one whose answer is on the way, nothing could be told.
+        while not any(isinstance(event, StateChanged) and event.state == "processing" for event in events):
             await asyncio.sleep(0.001)
     first = await waiting
     assert isinstance(first.error, WaitInterrupted)
