@@ -20,7 +20,7 @@ demo: $(VENV)/.installed-local ## transcribe examples/audio on the embedded serv
 	@$(BIN)/asyncscribe batch examples/audio --local --output demo-output --format json --format srt --print
 
 test: $(VENV)/.installed-test ## run the tests, report the coverage
-	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
+	@$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
 lint: $(VENV)/.installed-dev ## style, format and layers
 	@$(BIN)/ruff check .
