@@ -6,8 +6,8 @@ from __future__ import annotations
 class Allowance:
     """Admits recordings until their length adds up to the allowance.
 
-    A recording of unknown length is admitted while anything is left, and counted once its length is known; so a run
-    can exceed its allowance by what is in flight of those.
+    A recording of unknown length is admitted while anything is left. It counts as the mean of those that ended, and as
+    what it was once it has ended too; so a run can exceed its allowance by what is in flight of those.
 
     Args:
         seconds: Seconds of audio; None admits everything.
@@ -16,6 +16,8 @@ class Allowance:
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
         self._taken = 0.0
+        self._ended = 0
+        self._ended_seconds = 0.0
         #: Whether something was refused.
         self.exhausted = False
 
@@ -24,18 +26,27 @@ class Allowance:
         """Whether lengths matter at all."""
         return self._seconds is not None
 
-    def admit(self, seconds: float | None) -> bool:
-        """Whether a recording of this length may be submitted; if so, it counts."""
+    def admit(self, seconds: float | None) -> float | None:
+        """What a recording of this length counts, in seconds, from now on; None if it may not be submitted."""
         if self._seconds is None:
-            return True
+            return 0.0
         self.exhausted = (
             self.exhausted or self._taken + (seconds or 0.0) > self._seconds or self._taken >= self._seconds
         )
-        if not self.exhausted:
-            self._taken += seconds or 0.0
-        return not self.exhausted
+        if self.exhausted:
+            return None
+        counted = seconds if seconds is not None else self._mean
+        self._taken += counted
+        return counted
 
-    def correct(self, admitted: float | None, actual: float | None) -> None:
-        """Count what a recording turned out to be; 0 if it was not paid for."""
+    def correct(self, counted: float, actual: float | None) -> None:
+        """Count a recording as what it turned out to be, 0 if it was not paid for; None if that is still unknown."""
         if actual is not None:
-            self._taken += actual - (admitted or 0.0)
+            self._taken += actual - counted
+            if actual:
+                self._ended += 1
+                self._ended_seconds += actual
+
+    @property
+    def _mean(self) -> float:
+        return self._ended_seconds / self._ended if self._ended else 0.0

@@ -98,8 +98,8 @@ class _Work:
     job: JobRecord | None = None
     ledger: JournalLedger | None = None
     begun: float = field(default_factory=time.monotonic)
-    seconds: float | None = None
-    paid: bool = False
+    #: Seconds of the allowance that it takes; None if it takes none.
+    counted: float | None = None
 
 
 @dataclass(slots=True)
@@ -382,11 +382,12 @@ class Batch:
         """Whether the allowance has room for a new job; if not, no further one is taken up."""
         if not self._allowance.is_limited:
             return True
-        work.paid = True
+        seconds = None
         if find.recording is not None and isinstance(find.item.source, Path):
-            work.seconds = find.recording.seconds or await seconds_of(find.item.source)
-            await self._journal.keep(replace(find.recording, seconds=work.seconds))
-        if not self._allowance.admit(work.seconds):
+            seconds = find.recording.seconds or await seconds_of(find.item.source)
+            await self._journal.keep(replace(find.recording, seconds=seconds))
+        work.counted = self._allowance.admit(seconds)
+        if work.counted is None:
             self._stopped = True
         return not self._stopped
 
@@ -429,8 +430,8 @@ class Batch:
             self._stopped = True
         if work.job is None or work.ledger is None:
             return
-        if work.paid:
-            self._allowance.correct(work.seconds, outcome.transcript.audio_duration if outcome.transcript else 0.0)
+        if work.counted is not None:
+            self._allowance.correct(work.counted, outcome.transcript.audio_duration if outcome.transcript else 0.0)
         if outcome.transcript is not None:
             if not work.job.ids and work.job.doubtful_url is None:
                 self._ends.add(outcome.transcript.id, work.ledger)
