@@ -8,10 +8,12 @@ recordings have the same content. Path, size and time of change only say whether
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
+
+import msgspec
 
 from asyncscribe.ledger import Past
 from asyncscribe.models.transcript import TranscriptId
@@ -34,8 +36,7 @@ class Step(StrEnum):
     """The service refused it or failed it; it is left alone unless that is asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobRecord:
+class JobRecord(msgspec.Struct, frozen=True):
     """What is known of one job.
 
     Attributes:
@@ -66,7 +67,7 @@ class JobRecord:
     reason: str | None = None
     category: str | None = None
     audio_seconds: float | None = None
-    times: Mapping[str, float] = field(default_factory=dict)
+    times: Mapping[str, float] = msgspec.field(default_factory=dict)
 
     @property
     def past(self) -> Past:

@@ -318,8 +318,12 @@ class Batch:
         """What is known of each recording, with as few questions to the disk and the journal as possible."""
         ends = self._ended_jobs
         names = keyed([item.name for item in items])
-        entries = await self._journal.entries(names)
-        looks = await asyncio.get_running_loop().run_in_executor(None, self._look, items)
+        # At the same time: of a large batch that is nearly done, this is all there is to do.
+        looking = asyncio.get_running_loop().run_in_executor(None, self._look, items)
+        try:
+            entries = await self._journal.entries(names)
+        finally:
+            looks = await looking
         finds = []
         for item, name, (look, there) in zip(items, names, looks, strict=True):
             entry = entries.get(name)
@@ -327,7 +331,7 @@ class Batch:
                 raise JournalLost(self._output / JOURNAL_NAME, self._outputs.paths(item.name)[0])
             find = _Find(item, name, look, there=there and entry is not None and entry.written, ends=ends)
             find.recording = _recognised(item, name, entry, look)
-            if entry is not None and find.recording == entry.recording:
+            if entry is not None and find.recording is entry.recording:
                 find.job = self._known_job(entry)
             finds.append(find)
         new = [find for find in finds if find.recording is not None and find.job is None]
@@ -342,7 +346,7 @@ class Batch:
         return [
             (
                 look_at(item.source) if isinstance(item.source, Path) else None,
-                all(path.is_file() for path in self._outputs.paths(item.name)),
+                self._outputs.exist(item.name),
             )
             for item in items
         ]
@@ -476,17 +480,21 @@ class Batch:
 
 def _recognised(item: Item, name: str, entry: Entry | None, look: Look | None) -> Recording | None:
     """The recording with its identity, if that can be told without reading the file."""
-    if not isinstance(item.source, Path):
-        return Recording(name, name_of(item.source), content=item.content or content_of_url(str(item.source)))
     known = entry.recording if entry else None
+    if not isinstance(item.source, Path):
+        content, source = item.content or content_of_url(str(item.source)), name_of(item.source)
+        same = known is not None and (known.content, known.source) == (content, source)
+        return known if same else Recording(name, source, content=content)
     if known is None or known.content is None:
         return None
     if look is None:
         # Of a file that is gone, what was sent earlier can still be had.
         return None if item.source.exists() else known
-    same = (known.size, known.modified) == (look.size, look.modified)
+    if (known.size, known.modified) != (look.size, look.modified):
+        return None
     # The same place may have been named from elsewhere.
-    return known if same and Path(known.source).absolute() == item.source.absolute() else None
+    same = known.source == name_of(item.source) or Path(known.source).absolute() == item.source.absolute()
+    return known if same else None
 
 
 async def _read(find: _Find) -> Recording | None:

@@ -87,6 +87,8 @@ _JOB = (
 _ENTRY = f"name, source, size, modified, recordings.content, seconds, written, problem, {_JOB}"
 _JOINED = "recordings LEFT JOIN jobs ON jobs.key = recordings.job"
 
+_STEPS = {step.value: step for step in Step}
+_IDS = msgspec.json.Decoder(tuple[TranscriptId, ...])
 _TIMES = msgspec.json.Decoder(dict[str, float])
 
 T = TypeVar("T")
@@ -554,12 +556,12 @@ def _job(row: tuple[Any, ...]) -> JobRecord:
         key=key,
         content=content,
         config=config,
-        step=Step(step),
+        step=_STEPS[step],
         audio_url=audio_url,
         uploaded=uploaded,
         doubtful_url=url,
         doubtful_since=since,
-        ids=tuple(map(TranscriptId, msgspec.json.decode(ids))),
+        ids=_IDS.decode(ids),
         reason=reason,
         category=category,
         audio_seconds=seconds,
