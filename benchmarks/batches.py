@@ -31,8 +31,8 @@ LEFT = 200
 
 def journal(*, quick: bool) -> list[dict[str, Any]]:
     """CPU per job of a batch, against one that forgets its steps, and against no batch; the least of turns."""
-    world = World(jobs=300 if quick else 2000, mean=0.3 if quick else 0.5, limit=100)
-    rounds = 1 if quick else 5
+    world = World(jobs=300 if quick else 800, mean=0.3 if quick else 0.5, limit=100)
+    rounds = 1 if quick else 9
     works = {"files written, no batch": _write, "batch that keeps nothing": _forgetful, "batch": _batch}
     rows: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
