@@ -37,6 +37,7 @@ class Ends:
         self._nursery = nursery
         self._ended: dict[TranscriptId, JournalLedger] = {}
         self._reading = False
+        self._turn = anyio.Lock()
 
     def add(self, transcript_id: TranscriptId, ledger: JournalLedger) -> None:
         """A job that was submitted by this run has been transcribed."""
@@ -49,15 +50,16 @@ class Ends:
             del self._ended[next(iter(self._ended))]
 
     async def read(self) -> None:
-        """Read the newest pages and keep when the jobs that stand on them ended."""
-        ended, self._ended = self._ended, {}
-        try:
-            with anyio.move_on_after(PATIENCE):
-                await self._find(ended)
-        except AsyncscribeError as error:
-            _log.info("when %d jobs ended is not known: %s", len(ended), error)
-        finally:
-            self._reading = False
+        """Read the newest pages and keep when the jobs that stand on them ended; after a read that is under way."""
+        async with self._turn:
+            ended, self._ended = self._ended, {}
+            try:
+                with anyio.move_on_after(PATIENCE):
+                    await self._find(ended)
+            except AsyncscribeError as error:
+                _log.info("when %d jobs ended is not known: %s", len(ended), error)
+            finally:
+                self._reading = False
 
     async def _find(self, ended: dict[TranscriptId, JournalLedger]) -> None:
         if not ended:
