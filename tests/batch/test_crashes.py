@@ -50,7 +50,9 @@ class Effects:
 class Crashing:
     """A journal whose writes are effects."""
 
-    WRITES = frozenset("assign uploaded submitting refused submitted completed failed begin_again limit".split())
+    WRITES = frozenset(
+        "assign uploaded submitting refused submitted completed failed begin_again limit timed problem".split()
+    )
 
     def __init__(self, journal, effects):
         self._journal = journal
