@@ -38,7 +38,7 @@ async def rows(entries: AsyncIterator[Entry], output: Path) -> AsyncIterator[dic
             "transcript_id": job.ids[-1] if job and job.ids else None,
             "submissions": len(job.ids) if job else 0,
             "audio_seconds": job.audio_seconds if job else None,
-            "reason": (job.reason if job else None) or entry.problem,
+            "reason": entry.reason,
             "text": _text(output, entry.recording.name) if entry.written else None,
         }
 

@@ -118,6 +118,11 @@ class Entry:
     written: bool
     problem: str | None = None
 
+    @property
+    def reason(self) -> str | None:
+        """Why it is not transcribed: how its job failed, or what kept it from being tried to the end."""
+        return (self.job.reason if self.job else None) or self.problem
+
 
 class Journal(Protocol):
     """Remembers a batch.

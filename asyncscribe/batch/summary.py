@@ -65,7 +65,6 @@ class Summary:
 
     def _take_reason(self, entry: Entry) -> None:
         failed = entry.job is not None and entry.job.step is Step.FAILED
-        reason = entry.job.reason if failed and entry.job else entry.problem
         self.problems += entry.problem is not None and not failed
-        if (failed or reason) and len(self.reasons) < MOST_REASONS:
-            self.reasons[entry.recording.name] = reason or "no reason given"
+        if (failed or entry.reason) and len(self.reasons) < MOST_REASONS:
+            self.reasons[entry.recording.name] = entry.reason or "no reason given"

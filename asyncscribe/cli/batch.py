@@ -41,7 +41,6 @@ from asyncscribe.cli.options import (
 )
 from asyncscribe.cli.rendering import Display, figure, printable, write_json
 from asyncscribe.cli.tally import Tally
-from asyncscribe.errors import AccountError
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.nursery import Nursery
 
@@ -254,9 +253,6 @@ async def _follow(batch: Batch, sources: Sequence[str], display: Display, print_
                     display.finished(outcome)
                     if outcome.error is not None:
                         failures.add(outcome)
-                    if isinstance(outcome.error, AccountError):
-                        # Every further one would fail alike; what runs is paid for and ends.
-                        batch.stop()
                     if print_text and outcome.transcript is not None:
                         display.text(f"{printable(outcome.item.name)}: {outcome.transcript.text or ''}")
     return failures

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TypedDict
+from functools import partial
 from urllib.request import getproxies
 
 from asyncscribe.cli.exits import UserError
@@ -50,23 +50,21 @@ async def connect(
                 raise UserError("--local and --base-url contradict one another")
             server = await stack.enter_async_context(_server(concurrency or FREE_ACCOUNT_LIMIT))
             key, base_url, polling = server.api_key, server.base_url, LOCAL_POLLING
-        options = Options(concurrency=concurrency, polling=polling, on_event=on_event, trust_env=trust_env)
+        client = partial(
+            AsyncClient,
+            base_url=base_url,
+            concurrency=concurrency,
+            polling=polling,
+            on_event=on_event,
+            trust_env=trust_env,
+        )
         try:
-            client = AsyncClient(key, base_url, **options)
+            opened = client(key)
         except MissingApiKey:
             if sends:
                 raise
-            client = AsyncClient("none", base_url, **options)
-        yield await stack.enter_async_context(client)
-
-
-class Options(TypedDict):
-    """What a client is made with, beside its key and address."""
-
-    concurrency: int | None
-    polling: Backoff
-    on_event: EventHandler | None
-    trust_env: bool
+            opened = client("none")
+        yield await stack.enter_async_context(opened)
 
 
 def _server(limit: int):  # type: ignore[no-untyped-def]  # noqa: ANN202

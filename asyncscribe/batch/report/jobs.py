@@ -27,7 +27,7 @@ async def report_jobs(entries: AsyncIterable[Entry], output: Path, page: Path) -
         yield ReportJob(
             name=entry.recording.name,
             state=job.step.value if job else "unread",
-            reason=(job.reason if job else None) or entry.problem,
+            reason=entry.reason,
             audio=_audio(entry.recording.source, page),
             seconds=(job.audio_seconds if job else None) or entry.recording.seconds,
             submissions=len(job.ids) if job else 0,

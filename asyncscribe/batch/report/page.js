@@ -104,7 +104,7 @@ window.addEventListener("resize", () => { drawRows(); drawSoon(); });
 
 let audio = null;
 let words = [];
-let paragraphs = new WeakMap();
+const paragraphs = new WeakMap();
 const nearby = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) fill(paragraphs.get(entry.target));
 }, { root: byId("reader"), rootMargin: "400px" });
