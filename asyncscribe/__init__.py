@@ -1,6 +1,8 @@
 """Async-first client for AssemblyAI's pre-recorded transcription API, made for many jobs at once."""
 
 from asyncscribe.client import AsyncClient, ClientStatistics
+from asyncscribe.engine.jobs import Job
+from asyncscribe.engine.pipeline import Outcome
 from asyncscribe.errors import (
     AccountError,
     APIError,
@@ -35,7 +37,6 @@ from asyncscribe.errors import (
     WaitInterrupted,
     WaitTimeout,
 )
-from asyncscribe.jobs import Job
 from asyncscribe.ledger import Ledger, Past, Tracked
 from asyncscribe.lifecycle import JobState
 from asyncscribe.models.config import TranscriptionConfig
@@ -43,7 +44,6 @@ from asyncscribe.models.options import LanguageCode, PiiPolicy, SpeechModel
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import Transcript, TranscriptStatus
 from asyncscribe.models.words import Utterance, Word
-from asyncscribe.pipeline import Outcome
 from asyncscribe.policies.adaptive import AdaptiveLimit
 from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.budget import HttpBudget

@@ -14,17 +14,23 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from asyncscribe import settings, sources
+from asyncscribe.api.protocol import LONGEST_PAGE
+from asyncscribe.api.transcripts import RedactedAudio, SubtitleFormat, Transcripts
+from asyncscribe.api.transport import Transport, TransportStatistics
+from asyncscribe.engine.jobs import Job, JobRunner, closed_meanwhile
+from asyncscribe.engine.limiter import Limiter, LimiterStatistics
+from asyncscribe.engine.pipeline import Outcome, Pipeline, S, Sources
+from asyncscribe.engine.submission import Submitter
+from asyncscribe.engine.tasks import Nursery, NurseryClosed
+from asyncscribe.engine.uploads import Uploader
+from asyncscribe.engine.watcher import Watcher, WatcherStatistics
 from asyncscribe.errors import ConfigurationError, SourceError
 from asyncscribe.events import EventHandler, LimitChanged, Listeners
-from asyncscribe.jobs import Job, JobRunner, closed_meanwhile
 from asyncscribe.ledger import Tracked
-from asyncscribe.limiter import Limiter, LimiterStatistics
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.results import Match, Passage
 from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus, UploadUrl
-from asyncscribe.nursery import Nursery, NurseryClosed
-from asyncscribe.pipeline import Outcome, Pipeline, S, Sources
 from asyncscribe.policies.adaptive import AdaptiveLimit
 from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.budget import HttpBudget
@@ -32,14 +38,8 @@ from asyncscribe.policies.limits import FixedLimit, Limit
 from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.policies.submission import SubmissionPolicy
-from asyncscribe.protocol import LONGEST_PAGE
 from asyncscribe.settings import Timeouts
 from asyncscribe.sources import Source
-from asyncscribe.submission import Submitter
-from asyncscribe.transcripts import RedactedAudio, SubtitleFormat, Transcripts
-from asyncscribe.transport import Transport, TransportStatistics
-from asyncscribe.uploads import Uploader
-from asyncscribe.watcher import Watcher, WatcherStatistics
 
 #: The schedule of looks at a job: after 1 s, then 1.5 times longer each, up to every 10 s. The vendor's clients look
 #: every 3 s; most jobs take longer than a few seconds, and the service allows 66.7 requests a second for everything.

@@ -29,9 +29,9 @@ from typing import Self
 import anyio
 from aiohttp import web
 
+from asyncscribe.engine.tasks import Nursery
 from asyncscribe.errors import ConfigurationError
 from asyncscribe.models.notifications import Notification, RedactedAudioReady, TranscriptEnded, parse_notification
-from asyncscribe.nursery import Nursery
 
 __all__ = ["Notification", "RedactedAudioReady", "TranscriptEnded", "WebhookReceiver"]
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from asyncscribe import AsyncClient, Backoff, HttpBudget, TranscriptionConfig
 from asyncscribe.batch import Batch, Format, SqliteJournal
-from asyncscribe.batch.identity import content_of_url, fingerprint
-from asyncscribe.batch.journal import Entry, JobRecord, Journal, Recording, Step
+from asyncscribe.batch.inputs.identity import content_of_url, fingerprint
+from asyncscribe.batch.journal.records import Entry, JobRecord, Journal, Recording, Step
+from asyncscribe.batch.journal.sqlite import JOURNAL_NAME
 from asyncscribe.batch.outputs import Outputs
-from asyncscribe.batch.sqlite import JOURNAL_NAME
 from asyncscribe.models.transcript import TranscriptId
 from asyncscribe.sources import name_of
 from benchmarks.world import World, running

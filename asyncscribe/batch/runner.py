@@ -15,16 +15,18 @@ from typing import Self
 import anyio
 
 from asyncscribe.batch.allowance import Allowance
-from asyncscribe.batch.discovery import Discovery, Item, Unreadable
-from asyncscribe.batch.ends import Ends
-from asyncscribe.batch.identity import Look, content_of_file, content_of_url, fingerprint, keyed, look_at
-from asyncscribe.batch.journal import Entry, JobRecord, Journal, Recording
+from asyncscribe.batch.completion_times import Ends
+from asyncscribe.batch.inputs.discovery import Discovery, Item, Unreadable
+from asyncscribe.batch.inputs.identity import Look, content_of_file, content_of_url, fingerprint, keyed, look_at
+from asyncscribe.batch.inputs.probing import seconds_of
+from asyncscribe.batch.journal.ledger import JournalLedger
+from asyncscribe.batch.journal.records import Entry, JobRecord, Journal, Recording
+from asyncscribe.batch.journal.sqlite import JOURNAL_NAME, SqliteJournal
 from asyncscribe.batch.outputs import Format, Outputs
-from asyncscribe.batch.plan import Plan, plan
-from asyncscribe.batch.probing import seconds_of
-from asyncscribe.batch.sqlite import JOURNAL_NAME, SqliteJournal
-from asyncscribe.batch.steps import JournalLedger
+from asyncscribe.batch.planning import Plan, plan
 from asyncscribe.client import AsyncClient
+from asyncscribe.engine.pipeline import Outcome
+from asyncscribe.engine.tasks import Nursery
 from asyncscribe.errors import (
     AccountError,
     BadRequest,
@@ -38,8 +40,6 @@ from asyncscribe.events import Event, LimitChanged
 from asyncscribe.ledger import Past, Tracked, Unkept
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
-from asyncscribe.nursery import Nursery
-from asyncscribe.pipeline import Outcome
 from asyncscribe.sources import SignedOnDemand, name_of
 
 #: Recordings in a row for which no connection could be made, after which no more are tried.

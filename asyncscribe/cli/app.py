@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from asyncscribe.cli import account, batch, batches, doctor, serve, transcribe
-from asyncscribe.cli.groups import DefaultCommandGroup
+from asyncscribe.cli import doctor, serve, transcribe, transcripts
+from asyncscribe.cli.batch import results
+from asyncscribe.cli.batch import run as batch
+from asyncscribe.cli.batch.groups import DefaultCommandGroup
 from asyncscribe.version import __version__
 
 app = typer.Typer(
@@ -29,16 +31,16 @@ batch_app = typer.Typer(
     no_args_is_help=True,
 )
 batch_app.command("run")(batch.batch)
-batch_app.command()(batches.status)
-batch_app.command()(batches.export)
-batch_app.command()(batches.report)
-batch_app.command()(batches.recover)
+batch_app.command()(results.status)
+batch_app.command()(results.export)
+batch_app.command()(results.report)
+batch_app.command()(results.recover)
 app.add_typer(batch_app, name="batch")
-app.command("list")(account.list_)
-app.command()(account.get)
-app.command()(account.delete)
-app.command()(account.search)
-app.command()(account.export)
+app.command("list")(transcripts.list_)
+app.command()(transcripts.get)
+app.command()(transcripts.delete)
+app.command()(transcripts.search)
+app.command()(transcripts.export)
 app.command()(doctor.doctor)
 app.command()(serve.serve)
 

@@ -14,6 +14,7 @@ import typer
 
 from asyncscribe.batch.outputs import Format, render
 from asyncscribe.cli.connection import connect
+from asyncscribe.cli.display.rendering import printable
 from asyncscribe.cli.exits import Exit, UserError, run, tell
 from asyncscribe.cli.options import (
     BaseUrl,
@@ -29,7 +30,6 @@ from asyncscribe.cli.options import (
     Redact,
     Speakers,
 )
-from asyncscribe.cli.rendering import printable
 from asyncscribe.errors import AccountError
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from asyncscribe.nursery import Nursery
+from asyncscribe.engine.tasks import Nursery
 from asyncscribe.server import documents
 from asyncscribe.server.account import Account
 from asyncscribe.server.checks import Refused

@@ -11,7 +11,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncscribe import TranscriptionConfig, protocol
+from asyncscribe import TranscriptionConfig
+from asyncscribe.api import protocol
 from asyncscribe.models.options import PiiPolicy, SpeechModel, SummaryType
 from asyncscribe.server import LocalServer
 from tests.support import KEY, SHARED, recording

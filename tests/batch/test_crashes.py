@@ -10,7 +10,7 @@ import pytest
 
 from asyncscribe import AsyncscribeError, Backoff, ResubmissionPolicy, ServiceError, SubmissionPolicy
 from asyncscribe.batch import Batch
-from asyncscribe.batch.sqlite import SqliteJournal
+from asyncscribe.batch.journal.sqlite import SqliteJournal
 from asyncscribe.server import LocalServer, SimulatedEngine, faults
 from tests.support import KEY, RETRY, open_client, recording
 

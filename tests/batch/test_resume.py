@@ -7,7 +7,7 @@ import pytest
 
 from asyncscribe import BadRequest, ConnectFailed, JournalBusy, JournalCorrupt, JournalError, JournalLost, NotFound
 from asyncscribe.batch import Batch, Format, Plan
-from asyncscribe.batch.sqlite import JOURNAL_NAME, MIGRATIONS, SqliteJournal
+from asyncscribe.batch.journal.sqlite import JOURNAL_NAME, MIGRATIONS, SqliteJournal
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.server import LocalServer, faults
 from tests.support import KEY, open_client, recording, transcripts

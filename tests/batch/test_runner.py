@@ -4,7 +4,7 @@ import time
 
 from asyncscribe import SourceError, TranscriptionConfig
 from asyncscribe.batch import Batch, Format
-from asyncscribe.batch.sqlite import SqliteJournal
+from asyncscribe.batch.journal.sqlite import SqliteJournal
 from asyncscribe.events import LimitChanged
 from asyncscribe.server import faults
 from tests.support import open_client, recording

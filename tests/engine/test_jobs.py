@@ -18,8 +18,8 @@ from asyncscribe import (
     WaitInterrupted,
     WaitTimeout,
 )
+from asyncscribe.engine.jobs import FRESH_UPLOAD
 from asyncscribe.events import Resubmitting, StateChanged, UploadProgress
-from asyncscribe.jobs import FRESH_UPLOAD
 from asyncscribe.server import faults
 from asyncscribe.server.faults import When
 from tests.support import open_client, recording

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from asyncscribe.limiter import Limiter, LimiterStatistics
+from asyncscribe.engine.limiter import Limiter, LimiterStatistics
 from asyncscribe.policies.limits import FixedLimit, Look
 
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from asyncscribe import AuthenticationError, BadRequest, ConnectFailed, SubmissionInDoubt, SubmissionPolicy
-from asyncscribe.lookout import Lookout
+from asyncscribe.engine.lookup import Lookout
+from asyncscribe.engine.submission import Submitter
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.server import LocalServer, faults
 from asyncscribe.server.faults import When
-from asyncscribe.submission import Submitter
 from tests.support import KEY, open_client, recording
 
 POST = ("POST", "/v2/transcript")

@@ -3,9 +3,9 @@ import asyncio
 import pytest
 
 from asyncscribe import FixedLimit, UnreadableAnswer, sources
-from asyncscribe.limiter import Limiter
+from asyncscribe.engine.limiter import Limiter
+from asyncscribe.engine.uploads import Uploader
 from asyncscribe.server import faults
-from asyncscribe.uploads import Uploader
 
 UPLOAD = ("POST", "/v2/upload")
 

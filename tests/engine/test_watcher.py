@@ -14,8 +14,8 @@ from asyncscribe import (
     WaitInterrupted,
     WaitTimeout,
 )
+from asyncscribe.engine.watcher import PATIENCE, Watcher
 from asyncscribe.server import FaultPlan, FaultRule, LocalServer, RateLimit, faults
-from asyncscribe.watcher import PATIENCE, Watcher
 from tests.support import open_client, recording
 
 GET = ("GET", "/v2/transcript/")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from asyncscribe.batch.journal import Entry
+from asyncscribe.batch.journal.records import Entry
 from asyncscribe.batch.report.page import ReportJob
 from asyncscribe.models.transcript import Transcript
 

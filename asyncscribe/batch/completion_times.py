@@ -1,0 +1,93 @@
+"""When jobs ended at the service, which only the pages of its list tell: what passed from there on is our own delay."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import aclosing
+
+import anyio
+
+from asyncscribe.api.protocol import LONGEST_PAGE
+from asyncscribe.batch.journal.ledger import JournalLedger
+from asyncscribe.client import AsyncClient
+from asyncscribe.engine.tasks import Nursery
+from asyncscribe.errors import AsyncscribeError
+from asyncscribe.models.pages import ListItem
+from asyncscribe.models.transcript import TranscriptId, TranscriptStatus
+
+_log = logging.getLogger("asyncscribe")
+
+#: Pages that are read for the jobs of one; more than one, as other clients' jobs stand on them as well.
+PAGES = 2
+#: Seconds that may be spent on the last jobs of a run.
+PATIENCE = 10.0
+
+
+class Ends:
+    """Asks for as many ended jobs at once as a page lists. For the record: what can't be had is left out.
+
+    Args:
+        client: Asks.
+        nursery: Has the task that does, which may end with it at any time.
+    """
+
+    def __init__(self, client: AsyncClient, nursery: Nursery) -> None:
+        self._client = client
+        self._nursery = nursery
+        self._ended: dict[TranscriptId, JournalLedger] = {}
+        self._reading = False
+        self._turn = anyio.Lock()
+
+    def add(self, transcript_id: TranscriptId, ledger: JournalLedger) -> None:
+        """A job that was submitted by this run has been transcribed."""
+        self._ended[transcript_id] = ledger
+        if len(self._ended) >= LONGEST_PAGE and not self._reading:
+            self._reading = True
+            self._nursery.start_soon(self.read)
+        if len(self._ended) > 2 * LONGEST_PAGE:
+            # The service can't be asked: the oldest are given up.
+            del self._ended[next(iter(self._ended))]
+
+    async def read(self) -> None:
+        """Read the newest pages and keep when the jobs that stand on them ended; after a read that is under way."""
+        async with self._turn:
+            ended, self._ended = self._ended, {}
+            try:
+                with anyio.move_on_after(PATIENCE):
+                    await self._find(ended)
+            except AsyncscribeError as error:
+                _log.info("when %d jobs ended is not known: %s", len(ended), error)
+            finally:
+                self._reading = False
+
+    async def _find(self, ended: dict[TranscriptId, JournalLedger]) -> None:
+        if not ended:
+            return
+        left = PAGES * LONGEST_PAGE
+        async with aclosing(self._client.list(status=TranscriptStatus.COMPLETED)) as listed:
+            async for item in listed:
+                left -= 1
+                ledger = ended.pop(item.id, None)
+                if ledger is not None and (moment := ended_at(item, ledger.times)) is not None:
+                    await ledger.ended(moment)
+                if not ended or not left:
+                    return
+
+
+def ended_at(item: ListItem, times: Mapping[str, float]) -> float | None:
+    """When a job ended, by our own clock.
+
+    The service created it when our submission was answered, give or take the way of the answer; what passed from then
+    on is told by its own clock, so that the two clocks are never compared.
+
+    Args:
+        item: What the list says.
+        times: Unix seconds at which the job came into each state.
+    """
+    begun = times.get("submitting")
+    answers = [times[state] for state in ("queued", "processing") if begun is not None and times.get(state, 0) >= begun]
+    if item.created is None or item.completed is None or not answers or "completed" not in times:
+        return None
+    ended = min(answers) + (item.completed - item.created).total_seconds()
+    return min(ended, times["completed"])

@@ -1,0 +1,1 @@
+"""Which recordings a batch has, and what is known of each."""

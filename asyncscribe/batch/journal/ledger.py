@@ -1,0 +1,59 @@
+"""The ledger of one job in the journal of its batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from asyncscribe.batch.journal.records import Journal
+from asyncscribe.lifecycle import JobState
+from asyncscribe.models.transcript import TranscriptId
+
+#: The name of the time at which a job ended at the service, which is no state: nobody knows of it at that moment.
+ENDED = "ended"
+
+
+class JournalLedger:
+    """Writes a job's steps into the journal.
+
+    When it came into which state is kept in memory until the next step is written: it is for the report, and not worth
+    a commit.
+
+    Args:
+        journal: Where to.
+        key: The job's number there.
+        times: Unix seconds by state, as they stand in the journal.
+
+    Attributes:
+        times: Unix seconds by state, with those that are not written yet.
+    """
+
+    def __init__(self, journal: Journal, key: int, times: Mapping[str, float]) -> None:
+        self._journal = journal
+        self._key = key
+        self.times = dict(times)
+
+    def moved(self, state: JobState) -> None:
+        """Remember when."""
+        self.times[state.value] = round(time.time(), 3)
+
+    async def uploaded(self, audio_url: str) -> None:
+        """Write it."""
+        await self._journal.uploaded(self._key, audio_url, self.times)
+
+    async def submitting(self, audio_url: str) -> None:
+        """Write it."""
+        await self._journal.submitting(self._key, audio_url, self.times)
+
+    async def refused(self) -> None:
+        """Write it."""
+        await self._journal.refused(self._key)
+
+    async def submitted(self, transcript_id: TranscriptId) -> None:
+        """Write it."""
+        await self._journal.submitted(self._key, transcript_id, self.times)
+
+    async def ended(self, moment: float) -> None:
+        """The job ended at the service at this moment, Unix seconds; `completed` is when that was noticed."""
+        self.times[ENDED] = round(moment, 3)
+        await self._journal.timed(self._key, self.times)

@@ -1,0 +1,40 @@
+"""What is to be done about a recording, given what the journal and the output folder say. Pure."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from asyncscribe.batch.journal.records import JobRecord, Step
+
+
+class Plan(Enum):
+    """What is to be done about a recording."""
+
+    NOTHING = auto()
+    """Its transcript is there."""
+    LEAVE = auto()
+    """It failed for good, and nobody asked to try it again."""
+    BEGIN_AGAIN = auto()
+    """It failed, and is to be tried as if it were new."""
+    SHARE = auto()
+    """Another recording with the same content is under way: its transcript serves both."""
+    WORK = auto()
+    """Its job begins, or goes on from where it ended; a completed one is only fetched and written."""
+
+
+def plan(job: JobRecord, *, there: bool, under_way: bool = False, retry_failed: bool = False) -> Plan:
+    """Decide.
+
+    Args:
+        job: The job of the recording's content and configuration.
+        there: Whether all its files were written for that job and still exist.
+        under_way: Whether this run works on the job already.
+        retry_failed: Whether failed jobs are tried again.
+    """
+    if under_way:
+        return Plan.SHARE
+    if job.step is Step.COMPLETED and there:
+        return Plan.NOTHING
+    if job.step is Step.FAILED:
+        return Plan.BEGIN_AGAIN if retry_failed else Plan.LEAVE
+    return Plan.WORK

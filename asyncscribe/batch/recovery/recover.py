@@ -1,0 +1,293 @@
+"""A lost journal, made anew from what the output folder and the account's list say, so that nothing is paid again.
+
+What is sure is taken over: the service's documents in the output folder name their transcripts, and addresses stand in
+the list. An uploaded file stands there under an address that says nothing of it, so it is known by its length only. It
+is taken over where just one file and just one transcript have that length. Other files are marked as failed, with the
+transcripts that might be theirs, and left alone by the next run: to pay for one again is then somebody's decision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import anyio
+
+from asyncscribe.batch.inputs.discovery import Discovery, Item
+from asyncscribe.batch.inputs.identity import content_of_file, content_of_url, fingerprint, keyed, look_at
+from asyncscribe.batch.inputs.probing import seconds_of
+from asyncscribe.batch.journal.records import JobRecord, Journal, Recording, Step
+from asyncscribe.batch.recovery.matching import Heard, Unheard, match
+from asyncscribe.client import AsyncClient
+from asyncscribe.errors import TranscriptionFailed
+from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.models.pages import ListItem
+from asyncscribe.models.transcript import TranscriptId, TranscriptStatus
+from asyncscribe.sources import SignedOnDemand, name_of
+
+#: How long before the first document the batch may have begun.
+LONGEST_JOB = timedelta(days=1)
+#: What the address of an upload has in it.
+UPLOADED = "/upload/"
+#: Transcripts that are asked for at once.
+AT_ONCE = 16
+#: The kind of failure of a file that might have been transcribed already.
+AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document of the service's in the output folder.
+
+    Attributes:
+        id: Its transcript.
+        seconds: Length of the audio.
+        written: When it was written.
+    """
+
+    id: TranscriptId
+    seconds: float | None
+    written: datetime
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What a recovery came to.
+
+    Attributes:
+        written: Recordings whose document is in the output folder.
+        adopted: Recordings whose transcript was found in the account.
+        ambiguous: Files that might have been transcribed already, and the transcripts that might be theirs.
+        new: Recordings of which there is no trace.
+    """
+
+    written: int = 0
+    adopted: int = 0
+    ambiguous: dict[str, list[TranscriptId]] = field(default_factory=dict)
+    new: int = 0
+
+
+@dataclass(slots=True)
+class _Open:
+    """What is not settled yet.
+
+    Attributes:
+        known: Transcripts that are accounted for.
+        settled: Jobs whose transcript is known.
+        jobs: Recordings of which the output folder says nothing.
+        newer: Recordings that were changed after their transcript was written, and that transcript, by job.
+    """
+
+    known: set[TranscriptId]
+    settled: set[int] = field(default_factory=set)
+    jobs: list[tuple[Item, JobRecord]] = field(default_factory=list)
+    newer: dict[int, tuple[list[Item], TranscriptId]] = field(default_factory=dict)
+
+
+async def recover(
+    client: AsyncClient,
+    journal: Journal,
+    output: Path,
+    sources: Sequence[str],
+    config: TranscriptionConfig,
+    since: datetime | None = None,
+) -> Recovered:
+    """Fill in what a journal does not know.
+
+    Args:
+        client: An open client of the account that the batch was run with.
+        journal: What it knows is left as it is.
+        output: The output folder.
+        sources: The sources of the batch, as it was run.
+        config: The configuration of the batch, as it was run.
+        since: Transcripts made before are not looked at; default: a day before the oldest document in `output`.
+
+    Raises:
+        ServiceError: The account's list can't be had.
+        JournalError: The journal can't be written.
+    """
+    await journal.bind(client.base_url, lasting=True)
+    written = await asyncio.get_running_loop().run_in_executor(None, _documents, output)
+    if since is None and written:
+        since = min(document.written for document in written.values()) - LONGEST_JOB
+    recovered = Recovered()
+    open_jobs = _Open({document.id for document in written.values()})
+    async for some in Discovery(sources, output).chunks():
+        for item, name in zip(some, keyed([item.name for item in some]), strict=True):
+            recording = await _recording(item, name)
+            if recording is not None:
+                (job,) = await journal.assign([recording], fingerprint(config))
+                await _sort(journal, item, recording, job, written.get(item.name), open_jobs, recovered)
+    # What has the content of another file, whose transcript is there, gets that.
+    for key, (items, transcript_id) in open_jobs.newer.items():
+        if key not in open_jobs.settled:
+            await _leave(journal, key, items, [transcript_id], recovered)
+    open_jobs.settled |= open_jobs.newer.keys()
+    jobs = [(item, job) for item, job in open_jobs.jobs if job.key not in open_jobs.settled]
+    await _search(client, journal, open_jobs.known, jobs, since, recovered)
+    return recovered
+
+
+async def _sort(
+    journal: Journal,
+    item: Item,
+    recording: Recording,
+    job: JobRecord,
+    document: Document | None,
+    open_jobs: _Open,
+    recovered: Recovered,
+) -> None:
+    """Settle the job of a recording, or keep it for the search."""
+    begun = job.ids or job.doubtful_url is not None or job.step is Step.FAILED
+    if begun and job.key not in open_jobs.settled:
+        # By a batch that went on without what was lost.
+        open_jobs.known.update(job.ids)
+    elif document is None:
+        open_jobs.jobs.append((item, job))
+    elif _is_newer(recording, document):
+        open_jobs.newer.setdefault(job.key, ([], document.id))[0].append(item)
+    else:
+        if job.key not in open_jobs.settled:
+            await journal.adopt(job.key, document.id, None)
+        open_jobs.settled.add(job.key)
+        await journal.completed(job.key, [recording.name], document.seconds, {})
+        recovered.written += 1
+
+
+async def _search(
+    client: AsyncClient,
+    journal: Journal,
+    known: set[TranscriptId],
+    jobs: Sequence[tuple[Item, JobRecord]],
+    since: datetime | None,
+    recovered: Recovered,
+) -> None:
+    """Look for the transcripts of jobs in the account."""
+    by_url: dict[str, ListItem] = {}
+    # A signed URL has the bucket in its host or in its path, and the key in its path.
+    by_path: dict[str, ListItem] = {}
+    uploads: list[ListItem] = []
+    async for listed in client.list():
+        if since is not None and listed.created is not None and listed.created < since:
+            break
+        if listed.id in known or listed.status == TranscriptStatus.ERROR:
+            continue
+        if UPLOADED in listed.audio_url:
+            uploads.append(listed)
+        else:
+            by_url[content_of_url(listed.audio_url)] = listed
+            by_path[urlsplit(listed.audio_url).path.lstrip("/")] = listed
+    files: defaultdict[int, list[Item]] = defaultdict(list)
+    for item, job in jobs:
+        found = by_url.get(job.content)
+        if isinstance(item.source, SignedOnDemand):
+            bucket, _, key = quote(item.source.name.partition("://")[2]).partition("/")
+            found = by_path.get(key) or by_path.get(f"{bucket}/{key}")
+        if found is not None:
+            await journal.adopt(job.key, found.id, found.audio_url)
+            recovered.adopted += 1
+        elif isinstance(item.source, Path):
+            files[job.key].append(item)
+        else:
+            recovered.new += 1
+    if files:
+        await _match_lengths(client, journal, files, uploads, recovered)
+
+
+async def _match_lengths(
+    client: AsyncClient,
+    journal: Journal,
+    files: Mapping[int, Sequence[Item]],
+    uploads: Sequence[ListItem],
+    recovered: Recovered,
+) -> None:
+    jobs = [await _unheard(key, items[0]) for key, items in files.items()]
+    matches = match(jobs, await _lengths(client, uploads))
+    for key, items in files.items():
+        if key in matches.sure:
+            found = matches.sure[key]
+            await journal.adopt(key, found.id, found.audio_url)
+            recovered.adopted += len(items)
+        elif key in matches.candidates:
+            await _leave(journal, key, items, [found.id for found in matches.candidates[key]], recovered)
+        else:
+            recovered.new += len(items)
+
+
+async def _leave(
+    journal: Journal, key: int, items: Sequence[Item], ids: list[TranscriptId], recovered: Recovered
+) -> None:
+    """Have a job left alone, and say what may be its transcript."""
+    recovered.ambiguous.update({item.name: ids for item in items})
+    await journal.failed(key, f"may have been transcribed already, as {' or '.join(ids)}", AMBIGUOUS, {})
+
+
+async def _unheard(key: int, item: Item) -> Unheard:
+    path = Path(str(item.source))
+    look = look_at(path)
+    moment = datetime.fromtimestamp(look.modified / 1e9 if look else 0, UTC)
+    return Unheard(key, await seconds_of(path), moment)
+
+
+async def _lengths(client: AsyncClient, uploads: Sequence[ListItem]) -> list[Heard]:
+    """The lengths of uploads, which only their transcripts tell; a few are asked for at once."""
+    heard: list[Heard] = []
+    left = iter(uploads)
+
+    async def ask() -> None:
+        for listed in left:
+            try:
+                seconds = (await client.wait(listed.id)).audio_duration
+            except TranscriptionFailed:
+                continue
+            if seconds is not None:
+                heard.append(Heard(listed.id, listed.audio_url, seconds, listed.created))
+
+    try:
+        async with anyio.create_task_group() as group:
+            for _ in range(AT_ONCE):
+                group.start_soon(ask)
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return heard
+
+
+async def _recording(item: Item, name: str) -> Recording | None:
+    if not isinstance(item.source, Path):
+        return Recording(name, name_of(item.source), content=item.content or content_of_url(str(item.source)))
+    look = look_at(item.source)
+    if look is None:
+        return None
+    try:
+        content = await content_of_file(item.source)
+    except OSError:
+        return None
+    return Recording(name, name_of(item.source), look.size, look.modified, content)
+
+
+def _is_newer(recording: Recording, document: Document) -> bool:
+    """Whether a file was changed after its transcript was written, which is then perhaps of something else."""
+    return recording.modified is not None and recording.modified / 1e9 > document.written.timestamp()
+
+
+def _documents(output: Path) -> dict[str, Document]:
+    """The service's documents in the output folder by the recording's name."""
+    found = {}
+    for path in output.rglob("*.json"):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            moment = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        except (OSError, ValueError):
+            continue
+        if isinstance(content, dict) and isinstance(content.get("id"), str):
+            seconds = content.get("audio_duration")
+            name = path.relative_to(output).as_posix().removesuffix(".json")
+            known = seconds if isinstance(seconds, int | float) else None
+            found[name] = Document(TranscriptId(content["id"]), known, moment)
+    return found

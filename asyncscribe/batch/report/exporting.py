@@ -1,0 +1,101 @@
+"""All results of a batch in one table: CSV, JSON lines, or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import AsyncIterator
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any
+
+from asyncscribe.batch.journal.records import Entry
+from asyncscribe.errors import ConfigurationError
+
+#: The columns, in this order; new ones are only added at the end.
+COLUMNS = ("name", "source", "status", "transcript_id", "submissions", "audio_seconds", "reason", "text")
+
+#: Rows that are written to a Parquet file at once.
+ROWS = 1_000
+
+
+class TableFormat(StrEnum):
+    """What a table is written as."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+async def rows(entries: AsyncIterator[Entry], output: Path) -> AsyncIterator[dict[str, Any]]:
+    """A row for each recording; its text is read from the output folder, and is empty if there is none."""
+    async for entry in entries:
+        job = entry.job
+        yield {
+            "name": entry.recording.name,
+            "source": entry.recording.source,
+            "status": job.step.value if job else "found",
+            "transcript_id": job.ids[-1] if job and job.ids else None,
+            "submissions": len(job.ids) if job else 0,
+            "audio_seconds": job.audio_seconds if job else None,
+            "reason": entry.reason,
+            "text": _text(output, entry.recording.name) if entry.written else None,
+        }
+
+
+async def write_lines(table: AsyncIterator[dict[str, Any]], form: TableFormat, file: IO[str]) -> int:
+    """Write CSV or JSON lines and return the number of rows."""
+    count = 0
+    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    if form is TableFormat.CSV:
+        writer.writeheader()
+    async for row in table:
+        if form is TableFormat.CSV:
+            writer.writerow(row)
+        else:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        count += 1
+    return count
+
+
+async def write_parquet(table: AsyncIterator[dict[str, Any]], path: Path) -> int:
+    """Write a Parquet file and return the number of rows.
+
+    Raises:
+        ConfigurationError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ConfigurationError("Parquet needs pyarrow: pip install 'asyncscribe[parquet]'") from error
+    text, number = pyarrow.string(), pyarrow.float64()
+    types = {"submissions": pyarrow.int64(), "audio_seconds": number}
+    schema = pyarrow.schema([(column, types.get(column, text)) for column in COLUMNS])
+    count, some = 0, list[dict[str, Any]]()
+    with parquet.ParquetWriter(path, schema) as writer:
+        async for row in table:
+            some.append(row)
+            count += 1
+            if len(some) == ROWS:
+                writer.write_table(pyarrow.Table.from_pylist(some, schema))
+                some.clear()
+        writer.write_table(pyarrow.Table.from_pylist(some, schema))
+    return count
+
+
+def _text(output: Path, name: str) -> str | None:
+    for suffix in ("json", "text", "txt"):
+        path = output / f"{name}.{suffix}"
+        try:
+            content = path.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            continue
+        if suffix != "json":
+            return content.strip()
+        try:
+            text = json.loads(content).get("text")
+        except (ValueError, AttributeError):
+            continue
+        return text if isinstance(text, str) else None
+    return None

@@ -1,0 +1,1 @@
+"""`asyncscribe batch ...`: a module for each command."""

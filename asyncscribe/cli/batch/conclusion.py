@@ -1,0 +1,89 @@
+"""What is said when a batch has ended, and its exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from asyncscribe.batch import Batch, BatchOutcome
+from asyncscribe.cli.display.rendering import Display, Ndjson, printable, reason, write_json
+from asyncscribe.cli.exits import Exit, UserError, tell
+from asyncscribe.errors import AccountError, AsyncscribeError, JournalError
+
+#: Failures that are listed in the end.
+MOST_FAILURES = 50
+
+
+@dataclass(slots=True)
+class Failures:
+    """Recordings that failed in this run.
+
+    Attributes:
+        count: All of them.
+        lines: What is said of the first ones.
+        fatal: An error that every recording would meet.
+    """
+
+    count: int = 0
+    lines: list[str] = field(default_factory=list)
+    fatal: AsyncscribeError | None = None
+
+    def add(self, outcome: BatchOutcome) -> None:
+        """One more."""
+        self.count += 1
+        if len(self.lines) < MOST_FAILURES:
+            self.lines.append(f"{printable(outcome.item.name)}: {reason(outcome)}")
+        if isinstance(outcome.error, AccountError | JournalError):
+            self.fatal = outcome.error
+
+
+def conclude(display: Display, batch: Batch, failures: Failures, output: Path) -> Exit:
+    """Say how it ended.
+
+    Raises:
+        UserError: There was nothing to transcribe.
+        AsyncscribeError: What every recording met.
+    """
+    tally = display.tally
+    known = tally.done or failures.count or batch.unreadable or batch.skipped or batch.left or batch.exhausted
+    if not known:
+        raise UserError("there is no audio or video in what was given", code=Exit.FAILED)
+    if isinstance(display, Ndjson):
+        write_json(
+            {
+                "type": "summary",
+                "done": tally.done,
+                "failed": tally.failed,
+                "skipped": batch.skipped,
+                "left": batch.left,
+                "stopped": batch.exhausted,
+            }
+        )
+    else:
+        _tell(display, batch, failures, output)
+    if failures.fatal is not None:
+        raise failures.fatal
+    if batch.exhausted:
+        return Exit.STOPPED
+    return Exit.FAILED if failures.count or batch.unreadable or batch.left else Exit.DONE
+
+
+def _tell(display: Display, batch: Batch, failures: Failures, output: Path) -> None:
+    tally = display.tally
+    skipped = f", {batch.skipped} were done before" if batch.skipped else ""
+    tell(f"{tally.done} done, {tally.failed} failed{skipped}; transcripts are in {printable(str(output))}")
+    for line in failures.lines:
+        tell(f"  {line}")
+    if unsaid := failures.count - len(failures.lines):
+        tell(f"  and {unsaid} more: asyncscribe batch export {printable(str(output))} has the reason of each")
+    for unreadable in batch.unreadable:
+        tell(f"  {printable(str(unreadable.path))}: can't be read: {unreadable.problem}")
+    if batch.left:
+        tell(
+            f"  {batch.left} failed in an earlier run and were left alone: asyncscribe batch status lists them, "
+            "--retry-failed tries them again"
+        )
+    if batch.unreachable:
+        tell("  stopped, for the service can't be reached; the same command goes on when it can")
+    if batch.exhausted:
+        tell("  stopped at the allowance; the same command goes on with what is left")

@@ -1,0 +1,220 @@
+"""`asyncscribe batch status | export | report | recover`: what a batch has come to, and a journal that was lost."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from asyncscribe.batch.journal.sqlite import SqliteJournal
+from asyncscribe.batch.recovery.recover import recover as remake
+from asyncscribe.batch.report import ReportSummary, report_jobs, write_report
+from asyncscribe.batch.report.exporting import TableFormat, rows, write_lines, write_parquet
+from asyncscribe.batch.report.pricing import PRICES_OF, USD_PER_HOUR
+from asyncscribe.batch.report.summary import Summary
+from asyncscribe.cli.connection import connect
+from asyncscribe.cli.display.rendering import figure, printable, write_json
+from asyncscribe.cli.exits import Exit, UserError, run, tell
+from asyncscribe.cli.options import (
+    AsJson,
+    BaseUrl,
+    ConfigFile,
+    Features,
+    Keyterms,
+    Language,
+    Models,
+    Multichannel,
+    Options,
+    Redact,
+    Speakers,
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of the batch.")]
+
+
+def status(folder: Folder, as_json: AsJson = False) -> None:
+    """Show how far a batch is: counts, hours of audio, resubmissions, failures by reason. Also while it runs."""
+
+    async def work() -> Exit:
+        summary = Summary()
+        async with SqliteJournal(folder, read_only=True) as journal:
+            async for entry in journal.all():
+                summary.take(entry)
+        (_json if as_json else _table)(folder, summary)
+        return Exit.DONE
+
+    run(work)
+
+
+def _cost(summary: Summary) -> tuple[float, float]:
+    hours = summary.audio_seconds / 3600
+    return hours * min(USD_PER_HOUR.values()), hours * max(USD_PER_HOUR.values())
+
+
+def _detection(summary: Summary) -> float | None:
+    """Seconds from the end of a job at the service until that was noticed, on average."""
+    return round(summary.detection_seconds / summary.detected, 2) if summary.detected else None
+
+
+def _json(folder: Path, summary: Summary) -> None:
+    write_json(
+        {
+            "type": "batch",
+            "folder": printable(str(folder)),
+            "recordings": dict(summary.recordings),
+            "waiting": summary.waiting,
+            "problems": summary.problems,
+            "audio_hours": round(summary.audio_seconds / 3600, 4),
+            "submissions": summary.submissions,
+            "resubmissions": summary.resubmissions,
+            "detection_seconds": _detection(summary),
+            "failures": dict(summary.failures),
+            "reasons": {printable(name): printable(reason) for name, reason in summary.reasons.items()},
+        }
+    )
+
+
+def _table(folder: Path, summary: Summary) -> None:
+    cheapest, dearest = _cost(summary)
+    table = Table(title=f"batch in {printable(str(folder))}", show_header=False, title_justify="left")
+    for step, count in summary.recordings.most_common():
+        table.add_row(step, str(count))
+    if summary.waiting:
+        table.add_row("not begun", str(summary.waiting))
+    if summary.problems:
+        table.add_row("had a problem, tried again next time", str(summary.problems))
+    table.add_row("hours of audio transcribed", figure(summary.audio_seconds / 3600))
+    table.add_row("list price", f"{figure(cheapest)} to {figure(dearest)} USD, by model ({PRICES_OF:%Y-%m})")
+    table.add_row("resubmissions", str(summary.resubmissions))
+    if summary.detected:
+        table.add_row("noticed after the end, mean", f"{_detection(summary)} s")
+    for category, count in summary.failures.most_common():
+        table.add_row(f"failed: {category}", str(count))
+    console = Console(soft_wrap=not sys.stdout.isatty())
+    console.print(table)
+    for name, reason in summary.reasons.items():
+        console.print(f"  {printable(name)}: {printable(reason)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def report(
+    folder: Folder,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-O", metavar="FILE", help="Where to [default: DIR/report.html]")
+    ] = None,
+) -> None:
+    """Write one HTML page about a batch: totals, timeline, failures, and all transcripts to search, read and hear.
+
+    It needs no network. Transcripts are taken from DIR (--format json); recordings are played from where they are.
+    """
+    path = output or folder / "report.html"
+
+    async def work() -> Exit:
+        async with SqliteJournal(folder, read_only=True) as journal:
+            totals = Summary()
+            async for entry in journal.all():
+                totals.take(entry)
+            heading = ReportSummary(
+                f"Batch {printable(folder.resolve().name)}", datetime.now(UTC), _totals(totals), await journal.limits()
+            )
+            try:
+                count = await write_report(path, heading, report_jobs(journal.all(), folder, path.parent))
+            except OSError as error:
+                raise UserError(f"{path} can't be written: {error.strerror or error}") from error
+        tell(f"{count} recordings are in {printable(str(path))}")
+        return Exit.DONE
+
+    run(work)
+
+
+def _totals(summary: Summary) -> dict[str, str]:
+    return {
+        **{step: str(count) for step, count in summary.recordings.most_common()},
+        "hours of audio": figure(summary.audio_seconds / 3600),
+        "list price, USD": " to ".join(map(figure, _cost(summary))),
+        "resubmissions": str(summary.resubmissions),
+        **({"noticed after, mean": f"{_detection(summary)} s"} if summary.detected else {}),
+    }
+
+
+def export(
+    folder: Folder,
+    form: Annotated[
+        TableFormat | None,
+        typer.Option("--format", "-f", help="What the table is [default: what FILE ends in, else csv]"),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-O", metavar="FILE", help="Where to [default: stdout]")
+    ] = None,
+) -> None:
+    """Write all results of a batch as one table: a row for each recording, with its text."""
+    if form is None:
+        suffix = "" if output is None else output.suffix[1:].lower()
+        form = TableFormat(suffix) if suffix in set(TableFormat) else TableFormat.CSV
+    if form is TableFormat.PARQUET and output is None:
+        raise typer.BadParameter("Parquet is no text; name a file", param_hint="--output")
+
+    async def work() -> Exit:
+        async with SqliteJournal(folder, read_only=True) as journal:
+            table = rows(journal.all(), folder)
+            try:
+                if output is None:
+                    count = await write_lines(table, form, sys.stdout)
+                elif form is TableFormat.PARQUET:
+                    count = await write_parquet(table, output)
+                else:
+                    with output.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                        count = await write_lines(table, form, file)
+            except OSError as error:
+                raise UserError(f"{output or 'stdout'} can't be written: {error.strerror or error}") from error
+        tell(f"{count} recordings")
+        return Exit.DONE
+
+    run(work)
+
+
+def recover(
+    folder: Folder,
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="The sources, as the batch was run with.")],
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            "--since",
+            formats=["%Y-%m-%d"],
+            help="Look at no transcripts made before (UTC) [default: a day before the oldest in DIR]",
+        ),
+    ] = None,
+    speakers: Speakers = False,
+    language: Language = None,
+    models: Models = None,
+    keyterms: Keyterms = None,
+    redact: Redact = None,
+    multichannel: Multichannel = False,
+    config: ConfigFile = None,
+    options: Options = None,
+    base_url: BaseUrl = None,
+) -> None:
+    """Make a lost journal anew from DIR and the account's list, so that the batch goes on and pays nothing again.
+
+    Give the sources and options that the batch was run with. Move a damaged journal away first.
+    """
+    features = Features(
+        options or (), config, speakers, language, models or (), keyterms or (), redact or (), multichannel
+    )
+
+    async def work() -> Exit:
+        async with connect(base_url=base_url) as client, SqliteJournal(folder) as journal:
+            day = None if since is None else since.replace(tzinfo=UTC)
+            done = await remake(client, journal, folder, sources, features.configuration(), day)
+        tell(f"{done.written} are written, {done.adopted} were found in the account, {done.new} are new")
+        for name, ids in done.ambiguous.items():
+            tell(f"  {printable(name)}: may have been transcribed already, as one of {', '.join(ids[:5])}")
+        if done.ambiguous:
+            tell("  those are left alone by the next run; --retry-failed transcribes them, which is paid for")
+        return Exit.FAILED if done.ambiguous else Exit.DONE
+
+    run(work)

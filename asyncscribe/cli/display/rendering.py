@@ -1,0 +1,155 @@
+"""How a batch is shown where there is no terminal: plain lines, or NDJSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import fields
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from asyncscribe.batch import BatchOutcome
+from asyncscribe.cli.display.tally import Tally
+from asyncscribe.cli.exits import tell
+from asyncscribe.events import (
+    Event,
+    LimitChanged,
+    RequestRetried,
+    RequestsPaused,
+    Resubmitting,
+    StateChanged,
+    UploadProgress,
+)
+from asyncscribe.sources import name_of
+
+#: The `type` of each event in NDJSON. Types are added, never changed.
+EVENT_TYPES: dict[type[Event], str] = {
+    StateChanged: "state",
+    UploadProgress: "upload",
+    Resubmitting: "resubmitting",
+    LimitChanged: "limit",
+    RequestRetried: "retry",
+    RequestsPaused: "pause",
+}
+
+
+class Display(Protocol):
+    """Shows a running batch. A context manager."""
+
+    tally: Tally
+
+    def event(self, event: Event) -> None:
+        """Take an event of the client's."""
+        ...
+
+    def finished(self, outcome: BatchOutcome) -> None:
+        """Take the end of a recording."""
+        ...
+
+    def text(self, line: str) -> None:
+        """Print a line of data to stdout."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+def printable(text: str) -> str:
+    """A text that every terminal can print."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def figure(amount: float) -> str:
+    """An amount of hours or money, with the digits that matter."""
+    return f"{amount:.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
+
+
+def reason(outcome: BatchOutcome) -> str:
+    """Why a recording has no files, without the source's name in front."""
+    text = str(outcome.error) or type(outcome.error).__name__
+    return printable(text.removeprefix(f"{name_of(outcome.item.source)}: "))
+
+
+class Quiet:
+    """Shows nothing; still counts."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return None
+
+    def event(self, event: Event) -> None:
+        """Count."""
+        self.tally.take(event)
+
+    def finished(self, outcome: BatchOutcome) -> None:
+        """Count."""
+        self.tally.finished(ok=outcome.error is None)
+
+    def text(self, line: str) -> None:
+        """Print the line at once, so that a reader of a pipe sees it."""
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+class Plain(Quiet):
+    """A line on stderr for each recording that has ended, and for what the user should know."""
+
+    def event(self, event: Event) -> None:
+        """Tell of pauses and resubmissions."""
+        super().event(event)
+        match event:
+            case RequestsPaused():
+                tell(f"the service asks for a pause of {event.seconds:.0f} s")
+            case Resubmitting():
+                tell(f"{event.source}: submitted again, for the service failed it ({event.reason})")
+
+    def finished(self, outcome: BatchOutcome) -> None:
+        """Tell how it ended."""
+        super().finished(outcome)
+        ended = self.tally.ended
+        of = "" if self.tally.total is None else f"/{max(self.tally.total, ended)}"
+        verdict = "done  " if outcome.error is None else "FAILED"
+        because = "" if outcome.error is None else f": {reason(outcome)}"
+        tell(f"[{ended}{of}] {verdict} {printable(outcome.item.name)} ({outcome.elapsed:.1f} s){because}")
+
+
+class Ndjson(Quiet):
+    """A JSON object a line on stdout, for every event and every end."""
+
+    def event(self, event: Event) -> None:
+        """Write the event."""
+        super().event(event)
+        write_json({"type": EVENT_TYPES[type(event)], **{f.name: getattr(event, f.name) for f in fields(event)}})
+
+    def finished(self, outcome: BatchOutcome) -> None:
+        """Write the end of a recording."""
+        super().finished(outcome)
+        write_json(
+            {
+                "type": "outcome",
+                "source": name_of(outcome.item.source),
+                "name": printable(outcome.item.name),
+                "ok": outcome.error is None,
+                "transcript_id": outcome.transcript.id if outcome.transcript else None,
+                "error": None if outcome.error is None else reason(outcome),
+                "files": [printable(str(path)) for path in outcome.files],
+                "submissions": outcome.submissions,
+                "elapsed": round(outcome.elapsed, 3),
+            }
+        )
+
+
+def write_json(content: dict[str, Any]) -> None:
+    """Write an object as one line to stdout, at once."""
+    sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
