@@ -15,7 +15,7 @@ KEY = "key-7f3a9c51d2"
 
 #: Schedules that are quick even without a virtual clock.
 POLLING = Backoff(initial=0.01, factor=1.5, maximum=0.1, jitter=0)
-RETRY = RetryPolicy(attempts=4, backoff=Backoff(initial=0.01, factor=1.5, maximum=0.05, jitter=0))
+RETRY = RetryPolicy(attempts=4, patience=0, backoff=Backoff(initial=0.01, factor=1.5, maximum=0.05, jitter=0))
 SUBMISSION = SubmissionPolicy(lookups=(0.01, 0.05), quiet=0.1, attempts=2)
 
 

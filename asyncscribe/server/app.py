@@ -48,7 +48,9 @@ def build(
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         requests[f"{request.method} {route(request)}"] += 1
-        return await handler(request)
+        response = await handler(request)
+        response.headers.setdefault("Date", service.clock.http_date())
+        return response
 
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -70,6 +72,7 @@ def build(
     app = web.Application(
         middlewares=[count, _json_errors, authenticate, limit, faults.middleware], client_max_size=2**22
     )
+
     app.add_routes(
         [
             web.post("/v2/upload", api.upload),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -41,11 +40,6 @@ DEFAULTS: dict[str, Any] = {
 }
 #: Never sent back: a secret, and two fields that the specification's answer does not have.
 NOT_ECHOED = frozenset({"webhook_auth_header_value", "speaker_options", "content_safety_confidence"})
-
-
-def timestamp() -> str:
-    """The present time as the API writes it: UTC, microseconds, no zone."""
-    return datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
 def transcript(transcript_id: str, status: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,7 +61,14 @@ class Late:
     seconds: float
 
 
-Fault = Answer | Drop | CutBody | Hang | Late
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Act at once, and answer so many seconds later."""
+
+    seconds: float
+
+
+Fault = Answer | Drop | CutBody | Hang | Late | Delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +224,10 @@ class Faults:
             case Late(seconds):
                 await self._act_later(request, handler, seconds)
                 return _drop(request)
+            case Delay(seconds):
+                response = await handler(request)
+                await asyncio.sleep(seconds)
+                return response
             case Hang():
                 await self._hang()
                 return _drop(request)

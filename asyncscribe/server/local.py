@@ -11,6 +11,7 @@ from aiohttp import web
 
 from asyncscribe.server import app
 from asyncscribe.server.account import Account
+from asyncscribe.server.clock import Clock
 from asyncscribe.server.engines.base import Engine
 from asyncscribe.server.engines.simulated import SimulatedEngine
 from asyncscribe.server.faults import Faults
@@ -43,6 +44,7 @@ class LocalServer:
         redaction_seconds: How long after a transcript its redacted audio is ready.
         rate_limit: Requests that are accepted; others are answered with 429. None accepts all.
         list_lag: Seconds until a new transcript is in the list; by its id it is found at once.
+        clock_ahead: Seconds by which its clock is ahead of this machine's.
 
     Attributes:
         faults: Answers that are to fail.
@@ -62,6 +64,7 @@ class LocalServer:
         redaction_seconds: float = 0.0,
         rate_limit: RateLimit | None = None,
         list_lag: float = 0.0,
+        clock_ahead: float = 0.0,
     ) -> None:
         self.faults = Faults()
         self.requests: Counter[str] = Counter()
@@ -76,6 +79,7 @@ class LocalServer:
             self._storage,
             redaction_seconds=redaction_seconds,
             list_lag=list_lag,
+            clock=Clock(clock_ahead),
         )
         self._runner: web.AppRunner | None = None
         self._open = AsyncExitStack()

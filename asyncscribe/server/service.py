@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from asyncscribe.engine.tasks import Nursery
+from asyncscribe.engine.tasks import Tasks
 from asyncscribe.server import documents
 from asyncscribe.server.account import Account
 from asyncscribe.server.checks import Refused
+from asyncscribe.server.clock import Clock
 from asyncscribe.server.engines.base import SERVER_ERROR, Engine, EngineError, Recognition, Recording
 from asyncscribe.server.fetch import Fetcher
 from asyncscribe.server.index import Index
@@ -60,7 +61,7 @@ class Record:
     position: int
     audio_url: str
     document: dict[str, Any]
-    created: str = field(default_factory=documents.timestamp)
+    created: str
     completed: str | None = None
     webhook_header: tuple[str, str] | None = field(default=None, repr=False)
     redacted: str | None = None
@@ -83,6 +84,7 @@ class Service:
         storage: Keeps uploads.
         redaction_seconds: How long after a transcript its redacted audio is ready.
         list_lag: Seconds until a new transcript is in the list.
+        clock: Tells the service's time.
     """
 
     def __init__(
@@ -93,14 +95,16 @@ class Service:
         *,
         redaction_seconds: float = 0.0,
         list_lag: float = 0.0,
+        clock: Clock | None = None,
     ) -> None:
         self.list_lag = list_lag
+        self.clock = clock or Clock()
         self._redaction_seconds = redaction_seconds
         self._engine = engine
         self._account = account
         self._storage = storage
         self._fetcher = Fetcher(storage)
-        self._nursery = Nursery()
+        self._tasks = Tasks()
         self._records: list[Record] = []
         self._by_id: dict[str, Record] = {}
         self._index = Index()
@@ -110,14 +114,14 @@ class Service:
         self._storage.open()
         await self._engine.__aenter__()
         await self._fetcher.open()
-        await self._nursery.__aenter__()
+        await self._tasks.__aenter__()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            await self._nursery.__aexit__(exc_type, exc, traceback)
+            await self._tasks.__aexit__(exc_type, exc, traceback)
         finally:
             await self._fetcher.close()
             await self._engine.__aexit__(exc_type, exc, traceback)
@@ -143,6 +147,7 @@ class Service:
             len(self._records),
             str(parameters["audio_url"]),
             document,
+            self.clock.timestamp(),
             webhook_header=(name, value) if name and value else None,
         )
         self._records.append(record)
@@ -197,14 +202,14 @@ class Service:
         self._launch(self._account.set_limit(limit))
 
     def _launch(self, ids: Iterable[str]) -> None:
-        if not self._nursery.is_open:
+        if not self._tasks.is_open:
             # A job ended while the server is being closed: the next ones don't begin any more.
             return
         for transcript_id in ids:
             record = self._by_id[transcript_id]
             record.started = _now()
             self._change(record, {"status": "processing"})
-            self._nursery.start_soon(self._run, record)
+            self._tasks.start_soon(self._run, record)
 
     def _change(self, record: Record, content: Mapping[str, Any]) -> None:
         self._index.remove(record.status, record.position)
@@ -224,7 +229,7 @@ class Service:
             if record.audio_url == documents.DELETED_URL:
                 content |= documents.deleted()
             self._change(record, content)
-            record.completed = documents.timestamp()
+            record.completed = self.clock.timestamp()
         record.ended = _now()
         self._launch(self._account.finish(record.id))
         await self._tell(record, {"transcript_id": record.id, "status": record.status})
