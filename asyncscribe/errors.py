@@ -25,7 +25,9 @@ r"""Everything that this library raises on purpose.
      +- SubmissionInDoubt           a job may exist and be paid, and could not be found
      +- WaitError                   the wait ended; the job goes on and can be waited for again
      |   +- WaitTimeout             (also a TimeoutError)
-     |   +- WaitInterrupted
+     |   +- WaitInterrupted         the client was closed, or the service was out of reach for too long
+     |   +- WaitRefused             the service refuses to show the job, again and again
+     +- CallbackError               something that was passed in was cancelled from inside
      +- TranscriptionFailed         the service ended the job with status "error"
      +- JournalError                the journal of a batch can't be read or written
          +- JournalBusy             another process works on the folder
@@ -38,8 +40,11 @@ job is still running, will be paid for, and `client.wait(error.transcript_id)` p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from asyncscribe.masking import masked
 
 if TYPE_CHECKING:
     from pathlib import PurePath
@@ -48,7 +53,18 @@ if TYPE_CHECKING:
 
 
 class AsyncscribeError(Exception):
-    """Base of all errors of this library."""
+    """Base of all errors of this library. They can be pickled, so they cross process pools and task queues."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(kind: type[AsyncscribeError], args: tuple[Any, ...], state: Mapping[str, Any]) -> AsyncscribeError:
+    # Not by calling the class: its constructor takes what the message was made of.
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigurationError(AsyncscribeError):
@@ -80,9 +96,17 @@ class SourceError(AsyncscribeError):
     """
 
     def __init__(self, source: str, problem: str) -> None:
+        problem = masked(problem)
         super().__init__(f"{source}: {problem}")
         self.source = source
         self.problem = problem
+
+
+class CallbackError(AsyncscribeError):
+    """Something that was passed in (a ledger, a signer, an iterable) raised `CancelledError` by itself.
+
+    Passed on, it would be taken for the cancellation of whatever task happens to run it.
+    """
 
 
 class JournalError(AsyncscribeError):
@@ -150,7 +174,7 @@ class ServiceError(AsyncscribeError):
     transient: ClassVar[bool] = True
 
     def __init__(self, request: str, problem: str) -> None:
-        super().__init__(f"{request}: {problem}")
+        super().__init__(f"{request}: {masked(problem)}")
         self.request = request
 
 
@@ -194,7 +218,7 @@ class APIError(ServiceError):
     def __init__(self, request: str, status: int, message: str) -> None:
         super().__init__(request, f"{status} {message}")
         self.status = status
-        self.message = message
+        self.message = masked(message)
 
 
 class BadRequest(APIError):
@@ -267,8 +291,9 @@ class SubmissionInDoubt(AsyncscribeError):
 
     def __init__(self, audio_url: str, problem: str) -> None:
         super().__init__(
-            f"the submission of {audio_url} got no answer ({problem}) and no such job is listed: it may exist all the "
-            "same, so look for this audio_url in the account's list of transcripts before submitting it again"
+            f"the submission of {masked(audio_url)} got no answer ({masked(problem)}) and no such job is listed: it "
+            "may exist all the same, so look for this audio_url in the account's list of transcripts before "
+            "submitting it again"
         )
         self.audio_url = audio_url
 
@@ -286,7 +311,7 @@ class WaitError(AsyncscribeError):
             if transcript_id is None
             else f"the job goes on and will be paid for: client.wait({str(transcript_id)!r}) picks it up"
         )
-        super().__init__(f"{problem}; {what_now}")
+        super().__init__(f"{masked(problem)}; {what_now}")
         self.transcript_id = transcript_id
 
 
@@ -296,6 +321,20 @@ class WaitTimeout(WaitError, TimeoutError):
 
 class WaitInterrupted(WaitError):
     """The service could not be asked any more, or the client was closed."""
+
+
+class WaitRefused(WaitError):
+    """The service refused to show a job that it had, again and again (a 302, 403, 404, 405 or another 4xx).
+
+    Nothing says that the job failed. It may be hidden by a proxy or another key, or deleted by the account's retention.
+
+    Attributes:
+        refusal: The service's last answer.
+    """
+
+    def __init__(self, refusal: APIError, transcript_id: TranscriptId) -> None:
+        super().__init__(f"the service does not show transcript {transcript_id} any more ({refusal})", transcript_id)
+        self.refusal = refusal
 
 
 class FailureCategory(StrEnum):
@@ -314,15 +353,16 @@ class TranscriptionFailed(AsyncscribeError):
 
     Attributes:
         transcript: The failed transcript; its `error` is the service's text.
+        reason: The same text, without what signs the addresses in it.
         category: Whose fault it is.
         submissions: How many times the job was submitted.
     """
 
     def __init__(self, transcript: Transcript, category: FailureCategory, submissions: int) -> None:
         times = "" if submissions == 1 else f" after {submissions} submissions"
-        super().__init__(
-            f"transcript {transcript.id} failed{times} ({category}): {transcript.error or 'no reason given'}"
-        )
+        reason = masked(transcript.error or "no reason given")
+        super().__init__(f"{reason} ({category}; transcript {transcript.id} failed{times})")
+        self.reason = reason
         self.transcript = transcript
         self.category = category
         self.submissions = submissions

@@ -35,12 +35,15 @@ class StateChanged(JobEvent):
         transcript_id: The service's id, once there is one.
         submissions: How many times it was submitted so far.
         detail: Why, where there is a reason to tell (a failure's text).
+        may_exist: Whether it ended while a submission was in doubt, so that a job may exist and be paid which has no id
+            here.
     """
 
     state: JobState
     transcript_id: TranscriptId | None = None
     submissions: int = 0
     detail: str | None = None
+    may_exist: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,9 @@ def guarded(handler: EventHandler) -> EventHandler:
     def call(event: Event) -> None:
         try:
             handler(event)
-        except Exception:  # noqa: BLE001 - whatever a caller's code may raise
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # noqa: BLE001 - whatever a caller's code may raise, CancelledError included
             _log.exception("the event handler failed on %r", event)
 
     return call

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
+import os
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from asyncscribe.errors import ConfigurationError, MissingApiKey
+
+_log = logging.getLogger("asyncscribe")
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -24,6 +28,10 @@ class Region(StrEnum):
 
 #: https://www.assemblyai.com/docs, cloud endpoints and data residency.
 HOSTS = {Region.US: "https://api.assemblyai.com", Region.EU: "https://api.eu.assemblyai.com"}
+
+
+KEY_NAME: Final = "ASSEMBLYAI_API_KEY"
+ADDRESS_NAME: Final = "ASSEMBLYAI_BASE_URL"
 
 
 class Timeouts(BaseModel):
@@ -42,15 +50,6 @@ class Timeouts(BaseModel):
     idle: Seconds = 60.0
     stall: Seconds = 60.0
     request: Seconds = 300.0
-
-
-class _Environment(BaseSettings):
-    """`ASSEMBLYAI_API_KEY` and `ASSEMBLYAI_BASE_URL`."""
-
-    model_config = SettingsConfigDict(env_prefix="ASSEMBLYAI_", env_file=".env", extra="ignore")
-
-    api_key: SecretStr | None = None
-    base_url: str | None = None
 
 
 class Settings(BaseModel):
@@ -72,26 +71,58 @@ def resolve(api_key: str | None = None, base_url: str | None = None, *, allow_ht
 
     Args:
         api_key: The key; else `ASSEMBLYAI_API_KEY`.
-        base_url: An address, `"us"` or `"eu"`; else `ASSEMBLYAI_BASE_URL`; else the US region.
+        base_url: An address, `"us"` or `"eu"`; else `ASSEMBLYAI_BASE_URL`; else the US region. An address in `.env`
+            counts only for a key that is in it too.
         allow_http: Send the key unencrypted to a host that is not this machine.
 
     Raises:
         MissingApiKey: There is no key anywhere.
         ConfigurationError: The key can't be one, or the address is not usable.
     """
-    try:
-        environment = _Environment()
-    except (ValueError, OSError) as error:
-        raise ConfigurationError(
-            f"the file .env here can't be read ({type(error).__name__}); mend or move it"
-        ) from None
-    key = api_key if api_key is not None else (environment.api_key or SecretStr("")).get_secret_value()
+    key, address = _completed(api_key, base_url)
     key = key.strip()
     if not key:
         raise MissingApiKey
     if not (key.isascii() and key.isprintable()):
         raise ConfigurationError("the API key has characters that no HTTP header can carry; was it copied whole?")
-    return Settings(api_key=SecretStr(key), base_url=_address(base_url or environment.base_url, allow_http=allow_http))
+    return Settings(api_key=SecretStr(key), base_url=_address(address, allow_http=allow_http))
+
+
+def _completed(api_key: str | None, base_url: str | None) -> tuple[str, str | None]:
+    """Key and address, from the first place that names them.
+
+    A `.env` may come with a folder of somebody else's. So an address in it only counts for a key that is in it too:
+    it could lead the environment's key to another host. The names of the regions do no such harm.
+    """
+    key = os.environ.get(KEY_NAME) if api_key is None else api_key
+    address = base_url or os.environ.get(ADDRESS_NAME)
+    if key is not None and address is not None:
+        return key, address
+    try:
+        file = _dot_env()
+    except (ValueError, OSError) as error:
+        problem = f"the file .env here can't be read ({type(error).__name__})"
+        if key is None:
+            raise ConfigurationError(f"{problem}; mend or move it") from None
+        _log.warning("%s and is ignored", problem)
+        return key, address
+    theirs = file.get(ADDRESS_NAME)
+    if key is None:
+        return file.get(KEY_NAME, ""), address or theirs
+    if theirs is None or theirs.strip().lower() in HOSTS or file.get(KEY_NAME) == key:
+        return key, address or theirs
+    _log.warning("%s of the file .env here is ignored: the API key is from elsewhere", ADDRESS_NAME)
+    return key, address
+
+
+def _dot_env() -> dict[str, str]:
+    """The settings in the file `.env` of the working directory; none if there is no such file."""
+    path = Path(".env")
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(path, encoding="utf-8").items() if value is not None}
 
 
 def _address(value: str | None, *, allow_http: bool) -> str:

@@ -21,6 +21,7 @@ import aiofiles
 import aiofiles.os
 import anyio
 
+from asyncscribe.containment import is_cancelled
 from asyncscribe.errors import SourceError
 
 #: Bytes read at once. Each read is a trip to a thread: with 1 to 4 MiB uploads were as fast as curl's and faster, with
@@ -406,19 +407,35 @@ class Stream:
             raise
         except Exception as error:
             raise SourceError(self.name, f"reading the stream failed: {error!r}") from error
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            raise SourceError(self.name, "the stream raised CancelledError, and nobody had cancelled it") from error
         if not isinstance(chunk, bytes | bytearray | memoryview):
             raise SourceError(self.name, f"the stream gives {type(chunk).__name__}, not bytes")
         return bytes(chunk)
 
 
 class _Pipe(Stream):
-    """A named pipe (or a shell's `<(...)`): a stream that is opened by its path."""
+    """A named pipe (or a shell's `<(...)`): a stream that is opened by its path.
+
+    It is read by the event loop. A thread that opened a pipe without a writer could never be ended, and would keep the
+    process from exiting.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(_printable(str(path)), self._content(path))
 
     @staticmethod
     async def _content(path: Path) -> AsyncIterator[bytes]:
-        async with _opened(path, buffering=0) as file:
-            async for chunk in _read_all(file):
+        reader = asyncio.StreamReader(limit=CHUNK_BYTES)
+        # Without O_NONBLOCK, opening waits for a writer.
+        pipe = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        try:
+            while chunk := await reader.read(CHUNK_BYTES):
                 yield chunk
+        finally:
+            transport.close()

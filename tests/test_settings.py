@@ -72,7 +72,8 @@ def test_the_key_is_not_sent_unencrypted_unless_told():
 
 def test_the_key_is_in_no_repr():
     client = AsyncClient(KEY)
-    parts = [client, client._transport, client._transport._settings, client._runner, client._watcher]
+    connection = client._transport._connection
+    parts = [client, client._transport, connection._settings, vars(connection), client._runner, client._watcher]
     assert not [part for part in parts if KEY in repr(part)]
 
 
@@ -82,3 +83,37 @@ def test_an_unreadable_file_of_settings_is_named_and_not_shown(monkeypatch, tmp_
     with pytest.raises(ConfigurationError, match=r"\.env") as raised:
         AsyncClient()
     assert "sekret" not in str(raised.value)
+
+
+def test_an_address_of_a_file_counts_only_for_a_key_of_that_file(monkeypatch, tmp_path, caplog):
+    """E18: a `.env` in an untrusted folder could lead the environment's key to another host."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("ASSEMBLYAI_BASE_URL=https://evil.test\n")
+    monkeypatch.setenv("ASSEMBLYAI_API_KEY", "from-environment")
+    assert resolve().base_url == "https://api.assemblyai.com"
+    assert resolve("argument").base_url == "https://api.assemblyai.com"
+    assert "is ignored" in caplog.text
+    assert resolve("argument", "https://mine.test").base_url == "https://mine.test"
+    (tmp_path / ".env").write_text("ASSEMBLYAI_BASE_URL=https://mine.test\nASSEMBLYAI_API_KEY=from-environment\n")
+    assert resolve().base_url == "https://mine.test"
+    monkeypatch.delenv("ASSEMBLYAI_API_KEY")
+    assert resolve().base_url == "https://mine.test"
+    monkeypatch.setenv("ASSEMBLYAI_BASE_URL", "eu")
+    assert resolve().base_url == "https://api.eu.assemblyai.com"
+
+
+def test_the_names_of_the_regions_count_from_wherever_they_are(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("ASSEMBLYAI_BASE_URL=EU\n")
+    assert resolve("argument").base_url == "https://api.eu.assemblyai.com"
+
+
+def test_an_unreadable_file_of_settings_does_not_matter_where_it_is_not_needed(monkeypatch, tmp_path, caplog):
+    """E20: it broke the constructor even with explicit arguments."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"ASSEMBLYAI_API_KEY=sekret\xff\xfe\n")
+    assert AsyncClient(KEY, "us").base_url == "https://api.assemblyai.com"
+    assert not caplog.text
+    assert AsyncClient(KEY).base_url == "https://api.assemblyai.com"
+    assert "is ignored" in caplog.text
+    assert "sekret" not in caplog.text
