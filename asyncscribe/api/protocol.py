@@ -6,33 +6,39 @@ The API is described at https://www.assemblyai.com/docs/api-reference.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 from pydantic import ValidationError
 
 from asyncscribe import errors
+from asyncscribe.api.pages import ListPage, page_of
+from asyncscribe.masking import Secret
 from asyncscribe.models.config import TranscriptionConfig
-from asyncscribe.models.pages import ListItem, parse_items
-from asyncscribe.models.transcript import Transcript, TranscriptId
+from asyncscribe.models.transcript import Transcript, TranscriptId, UploadUrl
 
 #: Most items on one list page.
 LONGEST_PAGE = 200
 #: An error's text is cut to this many characters: what stands in front of the service may answer with a whole page.
 LONGEST_MESSAGE = 300
 
+T_co = TypeVar("T_co", covariant=True)
+#: Reads the body of a successful answer; raises `UnreadableAnswer` if it is not what was promised.
+Reader: TypeAlias = "Callable[[Request[Any], bytes], T_co]"
+
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(Generic[T_co]):
     """One request, without its host, key and body stream.
 
     Attributes:
         method: HTTP method.
         path: Path, from `/v2` on.
+        read: Reads its answer.
         safe: Whether doing it twice is harmless. Only the creation of a transcript is not: it is paid for.
         query: Query parameters.
         json: The JSON body, if there is one.
@@ -40,6 +46,7 @@ class Request:
 
     method: str
     path: str
+    read: Reader[T_co]
     safe: bool = True
     query: Mapping[str, str] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None
@@ -48,24 +55,33 @@ class Request:
         return f"{self.method} {self.path}"
 
 
-UPLOAD = Request("POST", "/v2/upload")
+def upload() -> Request[UploadUrl]:
+    """Send the bytes of a recording; the answer says where the service keeps them."""
+    return Request("POST", "/v2/upload", _read_upload)
 
 
-def create_transcript(audio_url: str, config: TranscriptionConfig) -> Request:
+def create_transcript(audio_url: str, config: TranscriptionConfig) -> Request[Created]:
     """Ask for a transcript. The only request that costs money and must not be repeated lightly."""
-    return Request("POST", "/v2/transcript", safe=False, json={**config.to_wire(), "audio_url": audio_url})
+    fields = {**config.to_wire(), "audio_url": audio_url}
+    if (value := fields.get("webhook_auth_header_value")) is not None:
+        fields["webhook_auth_header_value"] = Secret(value)
+    return Request("POST", "/v2/transcript", _read_created, safe=False, json=fields)
 
 
-def get_transcript(transcript_id: TranscriptId) -> Request:
+def get_transcript(transcript_id: TranscriptId) -> Request[Transcript]:
     """Ask for a transcript in whatever state it is.
 
     Raises:
         ConfigurationError: The id can't be one: it would lead to another path.
     """
+    return Request("GET", _path(transcript_id), read_transcript)
+
+
+def _path(transcript_id: TranscriptId) -> str:
     # The service's ids are UUIDs; the vendor's command line client allows just these characters.
     if not transcript_id or not all(c.isascii() and (c.isalnum() or c in "-_") for c in transcript_id):
         raise errors.ConfigurationError(f"{transcript_id!r} is not a transcript id")
-    return Request("GET", f"/v2/transcript/{transcript_id}")
+    return f"/v2/transcript/{transcript_id}"
 
 
 def list_transcripts(
@@ -76,7 +92,7 @@ def list_transcripts(
     before_id: TranscriptId | None = None,
     after_id: TranscriptId | None = None,
     throttled_only: bool = False,
-) -> Request:
+) -> Request[ListPage]:
     """Ask for one page of the account's transcripts, newest first.
 
     Args:
@@ -95,21 +111,30 @@ def list_transcripts(
         "after_id": after_id,
         "throttled_only": "true" if throttled_only else None,
     }
-    return Request("GET", "/v2/transcript", query={name: str(v) for name, v in filters.items() if v is not None})
+    query = {name: str(v) for name, v in filters.items() if v is not None}
+    return Request("GET", "/v2/transcript", read_page, query=query)
 
 
-def delete_transcript(transcript_id: TranscriptId) -> Request:
+def delete_transcript(transcript_id: TranscriptId) -> Request[Transcript]:
     """Empty a transcript and delete its upload, for good."""
-    return Request("DELETE", get_transcript(transcript_id).path)
+    return Request("DELETE", _path(transcript_id), read_transcript)
 
 
-def derived(transcript_id: TranscriptId, view: str, **query: str | None) -> Request:
-    """Ask for a view of a completed transcript: `srt`, `vtt`, `sentences`, `paragraphs`, `word-search`, ..."""
-    path = f"{get_transcript(transcript_id).path}/{view}"
-    return Request("GET", path, query={name: value for name, value in query.items() if value is not None})
+def derived(transcript_id: TranscriptId, view: str, **query: str | None) -> Request[dict[str, Any]]:
+    """Ask for a view of a completed transcript: `sentences`, `paragraphs`, `word-search`, `redacted-audio`."""
+    path = f"{_path(transcript_id)}/{view}"
+    return Request(
+        "GET", path, read_document, query={name: value for name, value in query.items() if value is not None}
+    )
 
 
-def read_text(request: Request, body: bytes) -> str:
+def subtitles(transcript_id: TranscriptId, form: str, chars_per_caption: int | None = None) -> Request[str]:
+    """Ask for the subtitles (`srt`, `vtt`) of a completed transcript."""
+    query = {} if chars_per_caption is None else {"chars_per_caption": str(chars_per_caption)}
+    return Request("GET", f"{_path(transcript_id)}/{form}", read_text, query=query)
+
+
+def read_text(request: Request[Any], body: bytes) -> str:
     """The text of a successful answer.
 
     Raises:
@@ -121,7 +146,7 @@ def read_text(request: Request, body: bytes) -> str:
         raise errors.UnreadableAnswer(str(request), f"the answer is not UTF-8: {_excerpt(body)!r}") from error
 
 
-def read_document(request: Request, body: bytes) -> dict[str, Any]:
+def read_document(request: Request[Any], body: bytes) -> dict[str, Any]:
     """The JSON object of a successful answer.
 
     Raises:
@@ -129,75 +154,60 @@ def read_document(request: Request, body: bytes) -> dict[str, Any]:
     """
     try:
         document = json.loads(body)
-    except ValueError as error:
-        raise errors.UnreadableAnswer(str(request), f"the answer is not JSON: {_excerpt(body)!r}") from error
+    except (ValueError, RecursionError):
+        raise errors.UnreadableAnswer(str(request), f"the answer is not JSON: {_excerpt(body)!r}") from None
     if not isinstance(document, dict):
         raise errors.UnreadableAnswer(str(request), f"the answer is not a JSON object: {_excerpt(body)!r}")
     return document
 
 
-def read_page(request: Request, body: bytes) -> list[ListItem]:
-    """The items of a list page. An answer without a list must not pass for an empty one: it would prove too much.
-
-    Raises:
-        UnreadableAnswer: It holds no list of transcripts.
-    """
-    document = read_document(request, body)
-    if not isinstance(document.get("transcripts"), list):
-        raise errors.UnreadableAnswer(str(request), f"the answer is no list of transcripts: {_excerpt(body)!r}")
-    return parse_items(document)
+def _read_upload(request: Request[Any], body: bytes) -> UploadUrl:
+    url = read_document(request, body).get("upload_url")
+    if not isinstance(url, str) or not url:
+        raise errors.UnreadableAnswer(str(request), "the answer names no upload_url")
+    return UploadUrl(url)
 
 
-class ListedStatus(msgspec.Struct, frozen=True):
-    """Of an item of the list only what a look at many jobs needs: pages of 200 are read many times a second.
+class Created(msgspec.Struct, frozen=True):
+    """What the answer to a submission says, of which nothing but the id can be relied on.
 
     Attributes:
-        id: The service's id.
+        id: The new job's.
         status: As in `Transcript`.
+        throttled: Whether the account's limit holds the job back; None if the service does not say.
     """
 
     id: TranscriptId
-    status: str
+    status: Any = None
+    throttled: Any = None
 
 
-class _PageDetails(msgspec.Struct):
-    prev_url: str | None = None
+_CREATED = msgspec.json.Decoder(Created)
 
 
-class StatusPage(msgspec.Struct):
-    """A list page, read for its statuses.
-
-    Attributes:
-        transcripts: Newest first.
-    """
-
-    transcripts: list[ListedStatus]
-    page_details: _PageDetails | None = None
-
-    @property
-    def has_older(self) -> bool:
-        """Whether older items follow. The API's `prev_url` leads to older ones, and is null at the end."""
-        return bool(self.transcripts) and self.page_details is not None and bool(self.page_details.prev_url)
+def _read_created(request: Request[Any], body: bytes) -> Created:
+    try:
+        created = _CREATED.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        created = Created(TranscriptId(""))
+    if not created.id:
+        raise errors.UnreadableAnswer(str(request), f"the answer names no id: {_excerpt(body)!r}")
+    return created
 
 
-_STATUS_PAGES = msgspec.json.Decoder(StatusPage)
-
-
-def read_statuses(request: Request, body: bytes) -> StatusPage:
-    """The ids and statuses on a list page.
+def read_page(request: Request[Any], body: bytes) -> ListPage:
+    """The items of a list page; the one reader for everybody who looks at the list.
 
     Raises:
-        UnreadableAnswer: It holds no list of transcripts with ids and statuses.
+        UnreadableAnswer: It holds no list of transcripts. That must not pass for an empty one: it would prove too much.
     """
-    try:
-        return _STATUS_PAGES.decode(body)
-    except msgspec.DecodeError as error:
-        raise errors.UnreadableAnswer(
-            str(request), f"the answer is no list of transcripts ({error}): {_excerpt(body)!r}"
-        ) from None
+    page = page_of(body)
+    if page is None:
+        raise errors.UnreadableAnswer(str(request), f"the answer is no list of transcripts: {_excerpt(body)!r}")
+    return page
 
 
-def read_transcript(request: Request, body: bytes) -> Transcript:
+def read_transcript(request: Request[Any], body: bytes) -> Transcript:
     """The transcript of a successful answer.
 
     Raises:
@@ -215,7 +225,7 @@ def read_transcript(request: Request, body: bytes) -> Transcript:
 
 
 def api_error(
-    request: Request, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
+    request: Request[Any], status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
 ) -> errors.APIError:
     """The error that an answer with a status of 300 or more, or 202, stands for.
 
@@ -283,7 +293,7 @@ def http_date(value: str | None) -> datetime | None:
 def _message(body: bytes) -> str:
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _excerpt(body) or "(no text)"
     text = document.get("error") if isinstance(document, dict) else None
     return text[:LONGEST_MESSAGE] if isinstance(text, str) and text else _excerpt(body) or "(no text)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -15,9 +16,10 @@ import aiofiles.os
 import anyio
 
 from asyncscribe.api import protocol
+from asyncscribe.api.listing import pages
 from asyncscribe.api.transport import Transport
-from asyncscribe.errors import NotFound, NotReady, WaitTimeout
-from asyncscribe.models.pages import ListItem, has_older, parse_items
+from asyncscribe.errors import AsyncscribeError, NotFound, NotReady, WaitTimeout
+from asyncscribe.models.pages import ListItem
 from asyncscribe.models.results import Match, Passage, objects
 from asyncscribe.models.transcript import Transcript, TranscriptId
 from asyncscribe.policies.backoff import Backoff, Random
@@ -71,25 +73,20 @@ class Transcripts:
         page_size: int = protocol.LONGEST_PAGE,
     ) -> AsyncGenerator[ListItem, None]:
         """The account's transcripts, newest first, a page at a time as they are read; see `AsyncClient.list`."""
-        before = None if before_id is None else TranscriptId(before_id)
-        after = None if after_id is None else TranscriptId(after_id)
-        while True:
-            document = await self._transport.send(
-                protocol.list_transcripts(
-                    limit=page_size,
-                    status=status,
-                    created_on=created_on,
-                    before_id=before,
-                    after_id=after,
-                    throttled_only=throttled_only,
-                )
+        async with aclosing(
+            pages(
+                self._transport,
+                page_size=page_size,
+                status=status,
+                created_on=created_on,
+                before_id=None if before_id is None else TranscriptId(before_id),
+                after_id=None if after_id is None else TranscriptId(after_id),
+                throttled_only=throttled_only,
             )
-            items = parse_items(document)
-            for item in items:
-                yield item
-            if not items or not has_older(document) or items[-1].id == before:
-                return
-            before = items[-1].id
+        ) as listed:
+            async for page in listed:
+                for entry in page.items:
+                    yield entry.item()
 
     async def history(
         self, *, status: str | None = None, created_on: date | None = None
@@ -107,6 +104,7 @@ class Transcripts:
 
     async def _fetch(self, ids: Sequence[TranscriptId]) -> tuple[Transcript, ...]:
         fetched: dict[TranscriptId, Transcript] = {}
+        failures: list[AsyncscribeError] = []
 
         async def fetch(transcript_id: TranscriptId) -> None:
             try:
@@ -114,19 +112,24 @@ class Transcripts:
             except NotFound:
                 # Retention removed it between the list and now.
                 return
+            except AsyncscribeError as error:
+                failures.append(error)
+                group.cancel_scope.cancel()
 
         async with anyio.create_task_group() as group:
             for transcript_id in ids:
                 group.start_soon(fetch, transcript_id)
+        if failures:
+            raise failures[0]
         return tuple(fetched[transcript_id] for transcript_id in ids if transcript_id in fetched)
 
     async def get(self, transcript_id: TranscriptId) -> Transcript:
         """The transcript in its present state."""
-        return await self._transport.send(protocol.get_transcript(transcript_id), read=protocol.read_transcript)
+        return await self._transport.send(protocol.get_transcript(transcript_id))
 
     async def delete(self, transcript_id: TranscriptId) -> Transcript:
         """Empty a transcript for good; see `AsyncClient.delete`."""
-        return await self._transport.send(protocol.delete_transcript(transcript_id), read=protocol.read_transcript)
+        return await self._transport.send(protocol.delete_transcript(transcript_id))
 
     async def passages(self, transcript_id: TranscriptId, kind: str) -> tuple[Passage, ...]:
         """The `sentences` or `paragraphs` of a completed transcript."""
@@ -137,9 +140,7 @@ class Transcripts:
         self, transcript_id: TranscriptId, form: SubtitleFormat, chars_per_caption: int | None = None
     ) -> str:
         """The service's own subtitles."""
-        width = None if chars_per_caption is None else str(chars_per_caption)
-        request = protocol.derived(transcript_id, form.value, chars_per_caption=width)
-        return await self._transport.send(request, read=protocol.read_text)
+        return await self._transport.send(protocol.subtitles(transcript_id, form.value, chars_per_caption))
 
     async def search(self, transcript_id: TranscriptId, words: Sequence[str]) -> tuple[Match, ...]:
         """Where words and phrases were said."""

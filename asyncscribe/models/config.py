@@ -6,6 +6,7 @@ import json
 import tomllib
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -280,6 +281,11 @@ class TranscriptionConfig(_Options):
 
     def to_wire(self) -> dict[str, Any]:
         """The fields that were set, by their names in the API."""
+        return dict(self._wire)
+
+    @cached_property
+    def _wire(self) -> dict[str, Any]:
+        # Made once: thousands of jobs share a configuration.
         fields = self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True, exclude={"extra"})
         return fields | dict(self.extra)
 

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from aioresponses import aioresponses
 
+from asyncscribe.api.connection import Connection
 from asyncscribe.api.transport import Transport
 from asyncscribe.settings import Settings, Timeouts
 from tests.support import KEY, RETRY
@@ -48,6 +49,12 @@ def wire() -> Iterator[Wire]:
 @pytest.fixture
 def settings() -> Settings:
     return Settings(api_key=KEY, base_url=BASE)
+
+
+@pytest.fixture
+async def connection(settings):
+    async with Connection(settings) as opened:
+        yield opened
 
 
 @pytest.fixture

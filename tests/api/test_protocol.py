@@ -11,7 +11,7 @@ from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import TranscriptId
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-GET = Request("GET", "/v2/transcript/x")
+GET = Request("GET", "/v2/transcript/x", protocol.read_document)
 
 
 def error(status, body=b'{"error": "text"}', **headers):
@@ -23,7 +23,7 @@ def test_only_the_submission_is_not_safe_to_repeat():
     submission = protocol.create_transcript("https://a.test/b.mp3", config)
     assert not submission.safe
     assert submission.json == {"audio_url": "https://a.test/b.mp3", "speaker_labels": True}
-    others = [protocol.UPLOAD, protocol.get_transcript(TranscriptId("a-1")), protocol.list_transcripts()]
+    others = [protocol.upload(), protocol.get_transcript(TranscriptId("a-1")), protocol.list_transcripts()]
     assert all(request.safe for request in others)
 
 
@@ -118,3 +118,44 @@ def test_the_services_clock_is_read_from_its_date():
     assert protocol.http_date("Fri, 20 Nov 2026 12:00:00 GMT") == NOW
     assert protocol.http_date(None) is None
     assert protocol.http_date("yesterday") is None
+
+
+def test_the_secret_of_a_webhook_is_shown_by_no_repr():
+    config = TranscriptionConfig().with_webhook(
+        "https://a.test/hook", header_name="X-Hook", header_value="s3cret-value"
+    )
+    request = protocol.create_transcript("https://a.test/b.mp3", config)
+    assert request.json["webhook_auth_header_value"] == "s3cret-value"
+    assert "s3cret" not in repr(request)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"id": ""}', b'{"id": 3}', b'{"id": null}', b"<html>"])
+def test_the_answer_to_a_submission_needs_an_id(body):
+    request = protocol.create_transcript("https://a.test/b.mp3", TranscriptionConfig())
+    with pytest.raises(errors.UnreadableAnswer, match="no id"):
+        request.read(request, body)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_a_reader(body):
+    transcript_id = TranscriptId("x")
+    for request in [
+        protocol.upload(),
+        protocol.create_transcript("u", TranscriptionConfig()),
+        protocol.get_transcript(transcript_id),
+        protocol.list_transcripts(),
+        protocol.derived(transcript_id, "sentences"),
+        protocol.subtitles(transcript_id, "srt"),
+    ]:
+        try:
+            request.read(request, body)
+        except errors.UnreadableAnswer as error:
+            assert request.method in str(error)  # noqa: PT017 - either is fine
+
+
+def test_json_that_is_nested_too_deep_is_unreadable():
+    deep = b"[" * 200_000
+    for request in [protocol.list_transcripts(), protocol.get_transcript(TranscriptId("x")), protocol.upload()]:
+        with pytest.raises(errors.UnreadableAnswer):
+            request.read(request, deep)
+    assert error(500, deep).message.startswith("[[[")

@@ -147,7 +147,7 @@ async def test_a_failed_download_leaves_no_file(server, client, tmp_path):
 
 async def test_subtitles_that_are_no_text_are_unreadable(server, client, done, monkeypatch):
     async def garbage(request, **options):
-        return options["read"](request, b"\xff\xfe")
+        return request.read(request, b"\xff\xfe")
 
     monkeypatch.setattr(client._transport, "send", garbage)
     with pytest.raises(UnreadableAnswer, match="UTF-8"):

@@ -2,6 +2,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from yarl import URL
 
 from asyncscribe import ConnectionLost, SourceError, Timeouts, UploadStalled, sources
 from asyncscribe.api import protocol
@@ -72,7 +73,7 @@ async def raw_transport(timeouts=None):
 
 
 async def upload(transport, source, progress=None):
-    return await transport.send(protocol.UPLOAD, await sources.resolve(source), progress)
+    return await transport.send(protocol.upload(), await sources.resolve(source), progress)
 
 
 @pytest.fixture
@@ -154,11 +155,11 @@ async def test_a_stream_is_repeated_while_nothing_of_it_was_read(nothing_left):
         yield b"z"
 
     async with raw_transport() as (raw, transport):
-        reachable = transport._settings
-        transport._settings = Settings(api_key=KEY, base_url="http://127.0.0.1:1")
+        reachable = transport._connection._base
+        transport._connection._base = URL("http://127.0.0.1:1")
 
         def now_it_can_be_reached(event) -> None:
-            transport._settings = reachable
+            transport._connection._base = reachable
 
         transport._emit = now_it_can_be_reached
         await upload(transport, stream())
@@ -173,13 +174,13 @@ async def test_a_file_that_shrinks_meanwhile_is_an_error_of_the_source(nothing_l
     async with raw_transport() as (_, transport):
         path.write_bytes(b"x" * 50)
         with pytest.raises(SourceError, match="shrank"):
-            await transport.send(protocol.UPLOAD, source)
+            await transport.send(protocol.upload(), source)
         path.write_bytes(b"x" * 150)
         with pytest.raises(SourceError, match="grew"):
-            await transport.send(protocol.UPLOAD, source)
+            await transport.send(protocol.upload(), source)
         path.unlink()
         with pytest.raises(SourceError, match="no such file"):
-            await transport.send(protocol.UPLOAD, source)
+            await transport.send(protocol.upload(), source)
 
 
 async def test_a_cancelled_upload_leaves_nothing_behind(nothing_left, large):

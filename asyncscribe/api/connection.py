@@ -1,0 +1,490 @@
+"""One attempt at one request: aiohttp, the key, timeouts, the guard against stalled uploads, errors translated.
+
+aiohttp's errors are replaced by ours and not chained to them: they hold the headers of the request, and so the key, for
+whoever prints a cause or captures the local variables of a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import anyio
+import msgspec
+from yarl import URL
+
+from asyncscribe.api import protocol
+from asyncscribe.api.clock import ServiceClock
+from asyncscribe.api.protocol import Request
+from asyncscribe.containment import is_cancelled
+from asyncscribe.errors import (
+    ConfigurationError,
+    ConnectFailed,
+    ConnectionLost,
+    NotOpen,
+    ServiceError,
+    ServiceTimeout,
+    SourceError,
+    TransportError,
+    UnreadableAnswer,
+    UploadStalled,
+)
+from asyncscribe.masking import Secret, masked
+from asyncscribe.settings import Settings, Timeouts
+from asyncscribe.version import __version__
+
+#: Idle sockets are closed after this many seconds. Shorter than the 60 s of the usual load balancer, so that it is
+#: this side that closes: a submission sent into a connection that the other side just closed would be in doubt.
+KEEPALIVE = 15.0
+#: Bytes handed to the connection at once, however large the chunks of a source are: what the socket does not take of
+#: them is copied. Measured by `benchmarks/upload.py`: pieces of 256 KiB take a quarter more time.
+PIECE_BYTES = 1024 * 1024
+#: Most bytes of a download handed on at once.
+DOWNLOAD_BYTES = 1024 * 1024
+
+
+class Body(Protocol):
+    """The bytes of an upload, as a connection needs them."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes; None if unknown."""
+        ...
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether `open` can be called (again) now and gives the same bytes."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The bytes, from the first on; what they come from is closed when the context ends."""
+        ...
+
+
+T = TypeVar("T")
+#: Called with the bytes handed to the connection so far.
+Progress: TypeAlias = Callable[[int], None]
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Custody(Protocol[T_contra]):
+    """Looks after a request that may cost money, so that whatever happens it is known what became of it."""
+
+    def shielded(self) -> AbstractContextManager[object]:
+        """A section around one attempt, which no cancellation cuts off."""
+        ...
+
+    async def leaving(self) -> None:
+        """Awaited at the last moment before the first byte is written. What it raises stops the attempt."""
+        ...
+
+    def answered(self, answer: T_contra) -> None:
+        """Takes what the answer says the moment that it is read: nothing is awaited in between."""
+        ...
+
+    def failed(self, error: ServiceError) -> None:
+        """Takes how an attempt failed."""
+        ...
+
+    def cut_off(self, request: str) -> ServiceError:
+        """The failure of an attempt that was cut off all the same."""
+        ...
+
+
+@dataclass(slots=True)
+class ConnectionStatistics:
+    """What was sent so far.
+
+    Attributes:
+        requests: Attempts, failed ones included.
+        hidden_repeats: Requests that aiohttp sent again by itself, because a kept connection turned out to be dead.
+        connections: Connections that were made; the other requests found one that was kept.
+        bytes_uploaded: Bytes handed to connections by uploads.
+    """
+
+    requests: int = 0
+    hidden_repeats: int = 0
+    connections: int = 0
+    bytes_uploaded: int = 0
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What becomes of one attempt: aiohttp does not tell whether the service can have acted."""
+
+    custody: Custody[Any] | None
+    on_repeat: Callable[[], None]
+    #: Whether aiohttp has made a request of it, so that it says when that is written.
+    made: bool = False
+    #: Whether a byte of it may have been written.
+    left: bool = False
+
+    async def leave(self) -> None:
+        if self.left:
+            self.on_repeat()
+        elif self.custody is not None:
+            await self.custody.leaving()
+        self.left = True
+
+
+_attempt: ContextVar[_Attempt | None] = ContextVar("asyncscribe attempt", default=None)
+
+
+class _Request(aiohttp.ClientRequest):
+    """Says when it is written. Tracing would cost 30 µs a request, and does not say."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if (attempt := _attempt.get()) is not None:
+            attempt.made = True
+
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        attempt = _attempt.get()
+        if attempt is not None:
+            await attempt.leave()
+        return await super().send(conn)
+
+
+#: How aiohttp's errors read in ours; the first match counts, `aiohttp.ClientError` matches the rest.
+_TRANSLATIONS: tuple[tuple[type[BaseException], type[TransportError]], ...] = (
+    (aiohttp.ConnectionTimeoutError, ConnectFailed),
+    (aiohttp.ServerTimeoutError, ServiceTimeout),
+    (aiohttp.ClientConnectorError, ConnectFailed),
+    (aiohttp.ServerFingerprintMismatch, ConnectFailed),
+    (aiohttp.ClientHttpProxyError, ConnectFailed),
+    (aiohttp.InvalidURL, ConnectFailed),
+    (aiohttp.NonHttpUrlClientError, ConnectFailed),
+    (aiohttp.ClientPayloadError, UnreadableAnswer),
+    (aiohttp.ClientResponseError, UnreadableAnswer),
+    (TimeoutError, ServiceTimeout),
+    (ssl.SSLError, ConnectionLost),
+    (OSError, ConnectionLost),
+    (aiohttp.ClientError, ConnectionLost),
+)
+TRANSLATED = (aiohttp.ClientError, OSError)
+
+
+def translate(request: Request[Any], error: BaseException, *, left: bool = True) -> TransportError:
+    """The error of ours that says what one of aiohttp's (or of the system's) means.
+
+    Args:
+        request: What was asked.
+        error: What was raised.
+        left: Whether a byte of the request may have been written; if not, the service can't have acted.
+    """
+    for theirs, ours in _TRANSLATIONS:
+        if isinstance(error, theirs):
+            # aiohttp says this of addresses without TLS as well.
+            problem = str(error).replace(" ssl:default", "") or type(error).__name__
+            return (ours if left else ConnectFailed)(str(request), problem)
+    raise TypeError(f"not an error of a connection: {error!r}")
+
+
+class Connection:
+    """Sends requests to one host with one key, each once. An async context manager.
+
+    Uploads have sockets of their own: a hundred slow ones must not keep a status from being asked for.
+
+    Args:
+        settings: Address and key.
+        timeouts: When to give a silent connection up.
+        trust_env: Use the proxies named in `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
+        on_repeat: Called when aiohttp sends a request once more by itself.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        timeouts: Timeouts | None = None,
+        *,
+        trust_env: bool = False,
+        on_repeat: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._settings = settings
+        self._base = URL(settings.base_url)
+        self._base_path = self._base.raw_path.rstrip("/")
+        self._key = Secret(settings.api_key.get_secret_value())
+        self._headers: Mapping[str, str] = {"Authorization": self._key}
+        self._json_headers = {**self._headers, "Content-Type": "application/json"}
+        self._timeouts = timeouts or Timeouts()
+        self._request_timeout = self._timeout(total=self._timeouts.request)
+        self._upload_timeout = self._timeout(total=None)
+        self._trust_env = trust_env
+        self._on_repeat = on_repeat
+        self._requests: aiohttp.ClientSession | None = None
+        self._uploads: aiohttp.ClientSession | None = None
+        self._proxy: str | None = None
+        self._exit = AsyncExitStack()
+        self._now: Callable[[], float] = lambda: asyncio.get_running_loop().time()
+        self.clock = ServiceClock()
+        self.statistics = ConnectionStatistics()
+
+    def __repr__(self) -> str:
+        return f"<Connection {self._settings.base_url} {'open' if self._requests else 'closed'}>"
+
+    async def __aenter__(self) -> Self:
+        self._proxy = proxy_for(self._settings.base_url) if self._trust_env else None
+        # Asked for at every answer.
+        self._now = asyncio.get_running_loop().time
+        async with AsyncExitStack() as stack:
+            self._requests = await stack.enter_async_context(self._session())
+            self._uploads = await stack.enter_async_context(self._session())
+            self._exit = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._requests = self._uploads = None
+        await self._exit.aclose()
+
+    def _session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            # The gate bounds the requests and the upload limiter the uploads. A bound here would let requests wait
+            # where their timeouts run already.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, socket_factory=self._socket),
+            request_class=_Request,
+            headers={"User-Agent": f"asyncscribe/{__version__} aiohttp/{aiohttp.__version__}"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Proxies are found here. With its own way aiohttp would also read .netrc, whose entries contradict the key.
+            trust_env=False,
+        )
+
+    def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        self.statistics.connections += 1
+        family, kind, number, _, _ = address
+        return socket.socket(family, kind, number)
+
+    def _timeout(self, *, total: float | None) -> aiohttp.ClientTimeout:
+        connect = self._timeouts.connect
+        return aiohttp.ClientTimeout(total=total, connect=connect, sock_connect=connect, sock_read=self._timeouts.idle)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be sent."""
+        return self._requests is not None
+
+    async def exchange(
+        self,
+        request: Request[T],
+        body: Body | None = None,
+        progress: Progress | None = None,
+        *,
+        custody: Custody[T] | None = None,
+    ) -> T:
+        """Send a request once and return what its answer says.
+
+        Args:
+            request: What to ask.
+            body: The bytes of an upload.
+            progress: Told how many of them were handed to the connection.
+            custody: Told when it leaves, and what is answered.
+
+        Raises:
+            ServiceError: There was no answer, or one that says no.
+            SourceError: The body could not be read.
+        """
+        self.statistics.requests += 1
+        attempt = _Attempt(custody, self._repeated)
+        token = _attempt.set(attempt)
+        try:
+            if body is not None:
+                return await self._upload(request, attempt, body, progress)
+            headers, data = self._headers, None
+            if request.json is not None:
+                headers, data = self._json_headers, msgspec.json.encode(request.json, enc_hook=str)
+            return await self._send(request, attempt, self._requests, headers, data, self._request_timeout)
+        finally:
+            _attempt.reset(token)
+
+    def _repeated(self) -> None:
+        self.statistics.hidden_repeats += 1
+        self._on_repeat()
+
+    async def _send(
+        self,
+        request: Request[T],
+        attempt: _Attempt,
+        session: aiohttp.ClientSession | None,
+        headers: Mapping[str, str],
+        data: bytes | _StallGuard | None,
+        timeout: aiohttp.ClientTimeout,
+    ) -> T:
+        if session is None:
+            raise NotOpen
+        answers: list[T] = []
+        problem: TransportError | None = None
+        try:
+            async with session.request(
+                request.method,
+                self._address(request),
+                data=data,
+                headers=headers,
+                timeout=timeout,
+                # A redirect could lead the key to another host.
+                allow_redirects=False,
+                proxy=self._proxy,
+            ) as response:
+                answers.append(self._read(request, response, await response.read()))
+                if attempt.custody is not None:
+                    attempt.custody.answered(answers[0])
+        except TRANSLATED as error:
+            # An answer that was read counts, whatever becomes of its connection.
+            left = attempt.left or not attempt.made
+            problem = None if answers else translate(request, error, left=left)
+        if problem is not None:
+            # Out here it has neither cause nor context.
+            raise problem
+        return answers[0]
+
+    def _address(self, request: Request[Any]) -> URL:
+        # Put together of parts: taking each request's address apart again takes longer than all else here.
+        url = self._base.with_path(self._base_path + request.path, encoded=True)
+        return url.with_query(request.query) if request.query else url
+
+    def _read(self, request: Request[T], response: aiohttp.ClientResponse, content: bytes) -> T:
+        self.clock.observe(response.headers.get("Date"), self._now())
+        if response.status >= 300 or response.status == 202:
+            now = datetime.now(UTC)
+            raise protocol.api_error(request, response.status, response.headers, self._without_key(content), now=now)
+        try:
+            return request.read(request, content)
+        except UnreadableAnswer:
+            if self._without_key(content) == content:
+                raise
+        # The error quotes the answer: it is made once more, of the answer without the key.
+        return request.read(request, self._without_key(content))
+
+    def _without_key(self, content: bytes) -> bytes:
+        return content.replace(self._key.encode(), b"***")
+
+    async def _upload(self, request: Request[T], attempt: _Attempt, body: Body, progress: Progress | None) -> T:
+        headers = {**self._headers, "Content-Type": "application/octet-stream"}
+        if body.size is not None:
+            headers["Content-Length"] = str(body.size)
+        stream: _StallGuard | None = None
+        with anyio.CancelScope() as scope:
+            async with body.open() as chunks:
+                stream = _StallGuard(chunks, scope, self._timeouts.stall, progress)
+                problem: Exception | None = None
+                try:
+                    return await self._send(request, attempt, self._uploads, headers, stream, self._upload_timeout)
+                except TransportError as error:
+                    problem = stream.error or error
+                finally:
+                    self.statistics.bytes_uploaded += stream.sent
+                raise problem
+        sent = stream.sent if stream else 0
+        raise UploadStalled(str(request), f"nothing was taken for {self._timeouts.stall:g} s, after {sent} bytes")
+
+    @asynccontextmanager
+    async def download(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The bytes behind a foreign URL, such as a presigned one. The key is not sent there.
+
+        Raises:
+            ServiceError: The bytes can't be had.
+        """
+        request = protocol.Request("GET", masked(url), protocol.read_text)
+        if self._uploads is None:
+            raise NotOpen
+        proxy = proxy_for(url) if self._trust_env else None
+        problem: TransportError | None = None
+        try:
+            address = URL(url, encoded=True)
+            async with self._uploads.get(address, timeout=self._upload_timeout, proxy=proxy) as response:
+                if response.status >= 300:
+                    body = await response.content.read(protocol.LONGEST_MESSAGE)
+                    raise protocol.api_error(request, response.status, response.headers, body, now=datetime.now(UTC))
+                yield response.content.iter_chunked(DOWNLOAD_BYTES)
+        except TRANSLATED as error:
+            problem = translate(request, error)
+        if problem is not None:
+            raise problem
+
+    def clock_ahead(self) -> float | None:
+        """Seconds by which the service's clock is ahead of this machine's; None if no answer has told it."""
+        return self.clock.ahead(self._now(), time.time())
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for an address; None where it names none, or exempts the host.
+
+    Raises:
+        ConfigurationError: It is none that HTTP can go through.
+    """
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme)
+    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    address = proxy if "://" in proxy else f"http://{proxy}"
+    if urlsplit(address).scheme not in {"http", "https"}:
+        raise ConfigurationError(
+            f"the proxy {masked(address)} of the environment can't be used: only http:// and https:// proxies can; "
+            "unset it, or exempt the host by NO_PROXY"
+        )
+    return address
+
+
+class _StallGuard:
+    """A body's bytes, with a deadline on each handover.
+
+    aiohttp has no write timeout: a peer that stops reading would hang an upload for ever. While a chunk is with the
+    connection, the scope around the request has a deadline; while the next one is read from the source, which may
+    take its time, and after the last one, when aiohttp's read timeout takes over, it has none.
+    """
+
+    def __init__(
+        self, chunks: AsyncIterator[bytes], scope: anyio.CancelScope, stall: float, progress: Progress | None
+    ) -> None:
+        self._chunks = chunks
+        self._scope = scope
+        self._stall = stall
+        self._progress = progress
+        self._rest = memoryview(b"")
+        self._handed_over = 0
+        self.sent = 0
+        self.error: Exception | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> memoryview:
+        self._scope.deadline = float("inf")
+        if self._handed_over:
+            self.sent += self._handed_over
+            self._handed_over = 0
+            if self._progress is not None:
+                self._progress(self.sent)
+        if not self._rest:
+            self._rest = memoryview(await self._read())
+        piece, self._rest = self._rest[:PIECE_BYTES], self._rest[PIECE_BYTES:]
+        self._handed_over = len(piece)
+        self._scope.deadline = anyio.current_time() + self._stall
+        return piece
+
+    async def _read(self) -> bytes:
+        try:
+            return await anext(self._chunks)
+        except StopAsyncIteration:
+            raise
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            self.error = SourceError("the source", "raised CancelledError, and nobody had cancelled it")
+            raise self.error from error
+        except Exception as error:
+            # aiohttp hides what its body iterator raises behind a connection error.
+            self.error = error
+            raise

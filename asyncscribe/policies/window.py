@@ -1,0 +1,227 @@
+"""How many requests may be sent, and when. Pure: the time comes in.
+
+The service allows an account 20,000 requests in any 300 s. What was sent is counted in a sliding window, and a request
+that fits is sent at once: 2,000 jobs that need 4,000 requests wait for nothing. As the window fills, the rate that is
+let through falls: at most what is left, spread over a fortieth of the window. So a run without end settles at 95% of
+the allowance, and there is never a moment in which everything stops.
+
+Three lanes share the window. Polls may use least of it and slow down first: one that comes late costs nothing but time.
+Submissions may use more. The last part is left to results, to look-ups of lost answers, and to whoever asks for a
+single thing: they are what everybody else waits for.
+
+`benchmarks/simulator.py` compares this rule with a token bucket and with an even spread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import IntEnum
+
+#: The window is counted in so many parts; one that has begun to leave still counts, and one more in case requests took
+#: longer to arrive than their answers. It costs half a percent of the allowance and bounds the memory.
+PARTS = 400
+#: What is left of the allowance is spread over this share of the window.
+SPREAD = 1 / 40
+#: Requests are let through at once as long as they are below the rate times this share of the window.
+BURST = 1 / 200
+#: The pauses after answers with 429 that name no time, seconds; each after a pause that was too short. Together they
+#: are longer than the service's window, so that even a window that was used up at once has passed.
+PAUSES = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
+
+#: Until this share of the allowance is used, no request waits whatever the burst: no client is that quick.
+FREE = 0.2
+#: After a refusal, the part of what was sent in the window that is sent from then on, at least this share of the
+#: allowance; and the windows in which all of it is tried for again.
+KEPT = 0.9
+LEAST = 0.2
+RECOVERY = 2.0
+#: A part of a request that is owed to rounding.
+ROUNDING = 1e-6
+
+
+class Lane(IntEnum):
+    """What a request is for; lower ones go first."""
+
+    RESULTS = 0
+    """What somebody waits for: a transcript that is ready, the look-up of a lost answer, any single request."""
+    SUBMISSIONS = 1
+    """Uploads and new jobs."""
+    POLLS = 2
+    """Whether jobs have ended."""
+
+
+#: The same as a tuple: going through an enumeration takes longer than what is done here with each.
+LANES = tuple(Lane)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpBudget:
+    """The requests that a client may send.
+
+    Attributes:
+        requests: Requests in a window, at least 20. 20,000 is the service's limit for a whole account: give each of
+            several processes its share.
+        seconds: Length of the window, seconds.
+        submissions: The share of the requests that may be used before only results are let through.
+        polls: The share that may be used before polls have to wait.
+    """
+
+    requests: int = 20_000
+    seconds: float = 300.0
+    submissions: float = 0.98
+    polls: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.requests < 20 or not 0 < self.seconds < float("inf"):
+            raise ValueError(f"HttpBudget needs 20 requests or more in some seconds, not {self.requests}")
+        if not 0 < self.polls <= self.submissions <= 1:
+            raise ValueError("HttpBudget.polls and submissions are shares above 0, submissions not below polls")
+
+    def share(self, lane: Lane) -> float:
+        """Requests that may be in the window before a lane has to wait."""
+        shares = (1.0, self.submissions, self.polls)
+        # The last slot is nobody's privilege: a window of 20 would leave polls too little to ever end a wait.
+        return max(1.0, self.requests * shares[lane])
+
+
+class SlidingWindow:
+    """Counts what was sent, and says how long the next request has to wait; never sleeps.
+
+    Args:
+        budget: What is allowed.
+    """
+
+    def __init__(self, budget: HttpBudget) -> None:
+        self._part = budget.seconds / PARTS
+        self._kept = budget.seconds + self._part
+        self._burst = BURST * budget.seconds
+        self._parts: deque[list[int]] = deque()
+        self._used = 0
+        self._credited = float("-inf")
+        self._recovered = float("-inf")
+        self.resize(budget)
+        self._credit = [self._rate(lane) * self._burst for lane in LANES]
+
+    def used(self, now: float) -> int:
+        """Requests that count at this moment.
+
+        Args:
+            now: Seconds on any monotonic clock, the same in all calls.
+        """
+        gone = int((now - self._kept) // self._part)
+        while self._parts and self._parts[0][0] < gone:
+            self._used -= self._parts.popleft()[1]
+        return self._used
+
+    def delay(self, now: float, lane: Lane) -> float:
+        """Seconds until a request of this lane may be sent; 0 if it may now."""
+        used = self.used(now)
+        if used < self._free:
+            return 0.0
+        self._recover(now)
+        left = self._shares[lane] - used
+        if left < 1:
+            return self._until(now, 1 - left)
+        self._earn(now)
+        missing = 1 - self._credit[lane]
+        return missing / self._rate(lane) if missing > ROUNDING else 0.0
+
+    def record(self, now: float, lane: Lane) -> None:
+        """A request is sent."""
+        part = int(now // self._part)
+        if self._parts and self._parts[-1][0] >= part:
+            self._parts[-1][1] += 1
+        else:
+            self._parts.append([part, 1])
+        self._used += 1
+        if self._used > self._free:
+            self._earn(now)
+            for other in LANES[lane:]:
+                self._credit[other] = max(0.0, self._credit[other] - 1)
+
+    def resize(self, budget: HttpBudget) -> None:
+        """Allow more or less from now on, in a window of the same length."""
+        self.budget = budget
+        self._scale = 1.0
+        self._allow()
+
+    def refused(self, now: float) -> None:
+        """The service refused a request for its rate, although it fitted: others use the same allowance.
+
+        What was sent in the window is about what was left to this client. From then on it keeps a little below that,
+        and tries for more, so that in two windows all is tried for again.
+        """
+        self._recover(now)
+        self._scale = max(LEAST, min(self._scale, KEPT * self.used(now) / self.budget.requests))
+        self._allow()
+
+    def _recover(self, now: float) -> None:
+        passed, self._recovered = max(0.0, now - self._recovered), max(now, self._recovered)
+        if self._scale < 1.0:
+            self._scale = min(1.0, self._scale + passed / (RECOVERY * self.budget.seconds))
+            self._allow()
+
+    def _allow(self) -> None:
+        self._shares = [max(1.0, self._scale * self.budget.share(lane)) for lane in LANES]
+        self._free = FREE * self._scale * self.budget.requests
+
+    def _rate(self, lane: Lane) -> float:
+        """Requests a second that the lane may send in the long run, above 0."""
+        return max(1.0, self._shares[lane] - self._used) / (SPREAD * self.budget.seconds)
+
+    def _earn(self, now: float) -> None:
+        passed = now - self._credited
+        if passed <= 0:
+            return
+        self._credited = now
+        self.used(now)
+        for lane in LANES:
+            rate = self._rate(lane)
+            self._credit[lane] = min(max(1.0, rate * self._burst), self._credit[lane] + rate * min(passed, self._burst))
+
+    def _until(self, now: float, wanted: float) -> float:
+        """Seconds until as many requests as are wanted have left the window."""
+        for part, count in self._parts:
+            wanted -= count
+            if wanted <= 0:
+                return max(0.0, (part + 1) * self._part + self._kept - now)
+        return self._part
+
+
+class Pauses:
+    """How long nothing is sent after answers with 429."""
+
+    def __init__(self) -> None:
+        self._level = 0
+        self.until = float("-inf")
+
+    def refused(self, now: float, sent: float, retry_after: float | None) -> float:
+        """Take an answer with 429, or any other that asks for a pause; return until when nothing may be sent.
+
+        Args:
+            now: Seconds on any monotonic clock, the same in all calls.
+            sent: When the request was sent. What was under way when a pause began says nothing new.
+            retry_after: Seconds that the answer asks for; None if it names none. Then the pause grows from one refusal
+                to the next, to more than the service's window.
+        """
+        if retry_after is not None:
+            self.until = max(self.until, now + retry_after)
+        elif sent >= self.until:
+            self.until = now + PAUSES[min(self._level, len(PAUSES) - 1)]
+            self._level += 1
+        return self.until
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether the end of the pause was guessed, so that one request goes ahead of all others."""
+        return self._level > 0
+
+    def succeeded(self, sent: float) -> None:
+        """A request was answered properly.
+
+        Args:
+            sent: When it was sent. What was under way when a pause began says nothing of its end.
+        """
+        if sent >= self.until:
+            self._level = 0
