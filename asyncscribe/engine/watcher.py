@@ -1,45 +1,59 @@
-"""Waiting for jobs: one loop looks at the service for all of them, until each has ended.
+"""Waiting for jobs: each wait sends its own GETs, and one loop says when.
 
-A job that ended is fetched once, by its own GET, and everybody who waits for it is told. Until then the loop asks for
-all jobs together where list pages make that cheaper (`policies.polling` says when and how), and a GET is the way out
-wherever a page leaves a question: a job that should be on it and is not, a list that is refused, a crowd of others.
+Only a GET ends a wait. The loop keeps the plan of all jobs (`policies.polling`), tells each wait when its turn has
+come, and reads list pages beside that, whose hints bring turns forward or let them wait. A list that fails, hangs or
+lies needs no path of its own: the plans go on without it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import heapq
 import logging
 import random
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from itertools import count
 
 import anyio
 
 from asyncscribe.api import protocol
+from asyncscribe.api.listing import pages
 from asyncscribe.api.transport import Transport
-from asyncscribe.engine.tasks import Nursery
-from asyncscribe.errors import AsyncscribeError, NotOpen, ServiceError, WaitInterrupted
-from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus
+from asyncscribe.engine.tasks import Tasks
+from asyncscribe.errors import APIError, NotOpen, ServiceError, UnreadableAnswer, WaitInterrupted, WaitRefused
+from asyncscribe.models.transcript import FINAL_STATUSES, Transcript, TranscriptId, TranscriptStatus
 from asyncscribe.policies.backoff import Backoff, Random
-from asyncscribe.policies.limits import Look, Others
-from asyncscribe.policies.polling import Ask, Pace, ask, most_pages
+from asyncscribe.policies.evidence import Sightings
+from asyncscribe.policies.limits import Evidence
+from asyncscribe.policies.polling import LATE, Pace, PollPlan, Strategy, choose_requests, most_pages
+from asyncscribe.policies.window import Lane
 
 _log = logging.getLogger("asyncscribe")
 
-#: Looks in a row that may fail (each after the transport's own retries) before a wait is given up. With the default
-#: schedules that is an outage of several minutes.
-PATIENCE = 10
-#: Weight of the newest in the running mean of the jobs' durations: that of the last 50 or so.
-FRESHNESS = 0.04
-#: Seconds for which pages are not asked for after the list was refused.
-REFUSED_FOR = 300.0
+#: Seconds of failed GETs after which a wait is given up: the job's result stays at the service for weeks.
+PATIENCE = 30 * 60.0
+#: Seconds, and GETs, for which a refusal of a job that the service had is doubted: a proxy, a deployment or a replica
+#: that lags may refuse for a moment what was paid for.
+DOUBTED_FOR = 60.0
+DOUBTED_TIMES = 4
+#: Seconds that a look at the list may take.
+LIST_TIMEOUT = 5.0
+#: GETs that only ask how a job is, at once. The others wait here, where a hint can still reach them.
+POLLS_AT_ONCE = 50
+#: The place of pages among polls that wait for the allowance: one shows up to 200 jobs.
+PAGE_PRIORITY = 1
+#: Seconds after which the loop comes by in any case.
+HEARTBEAT = 0.5
+#: From so many jobs on, the loop is not woken for the turn of a new one: it comes by soon enough.
+MANY = 10
 #: Seconds. A rounding error's worth of waiting would let no time pass on a clock of coarser steps.
 SOON = 0.001
 
-ENDED = frozenset({TranscriptStatus.COMPLETED, TranscriptStatus.ERROR})
-
-#: Takes what a look showed, as evidence for the limit.
-Observe = Callable[[Look], None]
-#: Takes the status of a job when it is first seen and whenever it is another.
+#: Takes what a check showed, as evidence for the limit.
+Observe = Callable[[Evidence], None]
+#: Takes the status of a job when it is first seen and whenever it changes.
 OnStatus = Callable[[str], None]
 
 
@@ -50,91 +64,100 @@ class WatcherStatistics:
     Attributes:
         watched: Jobs that are waited for.
         processing: Of those, seen running.
-        queued: Of those, found still waiting at the service when looked at again: the rate-limit signal.
-        looks: Jobs looked at by a GET so far.
-        queued_looks: Of all jobs in all looks so far, those that were found still waiting.
-        pages: List pages looked at so far.
+        queued: Of those, seen waiting at the service.
+        checks: GETs answered so far.
+        queued_checks: Of all jobs in all checks so far, those that were found still waiting: the rate-limit signal.
+        pages: List pages read so far.
         duration: Mean seconds from submission to end of the jobs that ended lately; None before the first.
     """
 
     watched: int
     processing: int
     queued: int
-    looks: int
-    queued_looks: int
+    checks: int
+    queued_checks: int
     pages: int
     duration: float | None
 
 
 @dataclass(slots=True, eq=False)
-class _Watched:
-    """A job that somebody waits for; times in seconds of the loop's clock."""
+class _WatchedJob:
+    """A job that is waited for; times in seconds of the loop's clock."""
 
     id: TranscriptId
-    since: float
-    due: float
+    plan: PollPlan
     new: bool
+    #: Whether the service is known to have it, so that a refusal is doubted.
+    known: bool
+    on_status: list[OnStatus]
+    #: Ends when its turn has come; None while its GET is under way.
+    turn: asyncio.Future[None] | None = None
+    #: When the loop looks at it next; what the loop has noted for another moment is void.
+    noted: float = float("inf")
+    #: Whether the last look at the list showed it running.
+    is_listed: bool = False
     status: str | None = None
-    listed: bool = False
-    fetching: anyio.CancelScope | None = None
-    failures: int = 0
-    waiters: int = 0
-    callbacks: list[OnStatus] = field(default_factory=list)
-    ended: anyio.Event = field(default_factory=anyio.Event)
+    hinted: bool = False
+    failing_since: float | None = None
+    refused_since: float | None = None
+    refusals: int = 0
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     result: Transcript | Exception | None = None
-
-    def end(self, result: Transcript | Exception) -> None:
-        self.result = result
-        self.ended.set()
 
 
 class Watcher:
-    """Looks at jobs until they have ended.
+    """Waits for jobs.
 
     Args:
         transport: Sends.
-        nursery: Owns the loop's task, which runs while there is a job to watch, and the fetches.
-        polling: Delays between the looks at one job.
-        observe: Told after each look how many jobs run and how many are queued.
+        tasks: Owns the loop, which runs while there is a job to watch, and the reading of pages.
+        polling: Delays between the GETs of one job.
+        observe: Told how many jobs run and how many are queued.
+        is_wanted: Whether somebody waits for a slot, so that even a lone job has to learn what others do.
         rng: Gives numbers in [0, 1), for the jitter.
     """
 
     def __init__(
         self,
         transport: Transport,
-        nursery: Nursery,
+        tasks: Tasks,
         polling: Backoff,
         observe: Observe | None = None,
+        is_wanted: Callable[[], bool] = lambda: False,
         rng: Random = random.random,
     ) -> None:
         self._transport = transport
-        self._nursery = nursery
+        self._tasks = tasks
         self._polling = polling
         self._pace = Pace(polling)
         self._observe = observe
+        self._is_wanted = is_wanted
         self._rng = rng
-        self._jobs: dict[TranscriptId, _Watched] = {}
+        self._jobs: dict[TranscriptId, _WatchedJob] = {}
+        self._agenda: list[tuple[float, int, _WatchedJob]] = []
+        self._notes = count()
+        self._sightings = Sightings()
         self._running = False
-        self._changed = anyio.Event()
+        self._changed = asyncio.Event()
         self._earliest = float("inf")
-        self._looked_at = self._before = float("-inf")
-        self._refused_until = float("-inf")
-        self._others: Others | None = None
-        self._unknown: Collection[TranscriptId] = ()
-        self._duration: float | None = None
-        self._looks = self._queued_looks = self._pages = 0
+        self._polls = 0
+        self._reading = False
+        self._list_due = self._listed_at = self._observed_at = float("-inf")
+        self._list_failures = 0
+        self._requests_of_a_look = 1
+        self._checks = self._pages = 0
+        self._now: Callable[[], float] = lambda: asyncio.get_running_loop().time()
 
     def statistics(self) -> WatcherStatistics:
         """The present counts."""
-        statuses = [job.status for job in self._jobs.values()]
         return WatcherStatistics(
-            watched=len(statuses),
-            processing=statuses.count(TranscriptStatus.PROCESSING),
-            queued=statuses.count(TranscriptStatus.QUEUED),
-            looks=self._looks,
-            queued_looks=self._queued_looks,
+            watched=len(self._jobs),
+            processing=self._sightings.count(TranscriptStatus.PROCESSING),
+            queued=self._sightings.count(TranscriptStatus.QUEUED),
+            checks=self._checks,
+            queued_checks=self._sightings.queued_checks,
             pages=self._pages,
-            duration=self._duration,
+            duration=self._sightings.duration,
         )
 
     async def wait(
@@ -142,7 +165,9 @@ class Watcher:
         transcript_id: TranscriptId,
         *,
         new: bool = False,
+        known: bool = False,
         on_status: OnStatus | None = None,
+        priority: int = 0,
     ) -> Transcript:
         """Wait until the job has ended and return its transcript, completed or failed.
 
@@ -151,237 +176,382 @@ class Watcher:
 
         Args:
             transcript_id: The job.
-            new: It was submitted just now, so the first look comes after the first delay instead of at once.
-            on_status: Called with the status when it is first seen and whenever it is another.
+            new: It was submitted just now, so the first GET comes after the first delay instead of at once.
+            known: The service is known to have it, so that a refusal is doubted.
+            on_status: Called with the status when it is first seen and whenever it changes.
+            priority: Its place among the requests that wait.
 
         Raises:
-            APIError: There is no such transcript, or the key was refused; the error names the id.
+            APIError: There is no such transcript, as far as is known; the error names the id.
+            WaitRefused: The service refused to show it, again and again.
             WaitInterrupted: The service could not be asked for too long; the job goes on.
             NotOpen: The client is not open, or was closed meanwhile.
         """
-        job = self._join(transcript_id, new=new)
-        job.waiters += 1
-        if on_status is not None:
-            job.callbacks.append(on_status)
-        try:
-            await job.ended.wait()
-        finally:
-            job.waiters -= 1
+        while True:
+            job = self._jobs.get(transcript_id)
+            if job is None:
+                return await self._lead(transcript_id, on_status, priority, new=new, known=known or new)
+            # Somebody waits already. Should that one leave, whoever is next goes on in its place.
             if on_status is not None:
-                job.callbacks.remove(on_status)
-            if not job.waiters:
-                self._leave(job)
-        if isinstance(job.result, Transcript):
-            return job.result
-        assert job.result is not None  # noqa: S101 - tells the type checker what `ended` means
-        raise job.result
+                job.on_status.append(on_status)
+            try:
+                await job.ended.wait()
+            finally:
+                if on_status is not None:
+                    job.on_status.remove(on_status)
+            if isinstance(job.result, Transcript):
+                return job.result
+            if job.result is not None:
+                raise job.result
 
     def hint(self, transcript_id: TranscriptId) -> None:
-        """Look at a job now, if it is watched: something else, such as a webhook, told that it has ended."""
+        """Check a job now, if it is watched: an outside signal, such as a webhook, says that it has ended."""
         job = self._jobs.get(transcript_id)
         if job is not None:
-            self._fetch_soon([job], urgent=True)
+            self._hinted(job)
 
-    def _join(self, transcript_id: TranscriptId, *, new: bool) -> _Watched:
-        job = self._jobs.get(transcript_id)
-        if job is not None and not job.ended.is_set():
-            return job
-        now = anyio.current_time()
+    # One wait.
+
+    async def _lead(
+        self, transcript_id: TranscriptId, on_status: OnStatus | None, priority: int, *, new: bool, known: bool
+    ) -> Transcript:
+        now = self._now()
+        plan = PollPlan.begin(self._polling, now, self._rng, new=new)
+        job = _WatchedJob(transcript_id, plan, new, known, [] if on_status is None else [on_status])
+        request = protocol.get_transcript(transcript_id)
+        self._ensure_running()
+        if new and self._list_leads:
+            # It will be on a page before long.
+            plan.due = max(plan.due, now + 2 * self._gap(now))
+        self._jobs[transcript_id] = job
+        self._sightings.joined(transcript_id, now)
+        try:
+            while job.result is None:
+                await self._turn(job)
+                await self._check(job, request, priority)
+        finally:
+            del self._jobs[transcript_id]
+            self._sightings.left(transcript_id)
+            job.ended.set()
+            if not self._jobs:
+                self._changed.set()
+        if isinstance(job.result, Exception):
+            raise job.result
+        return job.result
+
+    async def _turn(self, job: _WatchedJob) -> None:
+        """Wait until its GET is due."""
         if not self._running:
-            if not self._nursery.is_open:
-                raise NotOpen
-            self._nursery.start_soon(self._run)
-            self._running = True
-        due = now + (self._polling.delay_at(0, self._rng) if new else 0.0)
-        job = self._jobs[transcript_id] = _Watched(transcript_id, now, due, new)
-        if due < self._earliest:
-            self._changed.set()
-        return job
+            raise NotOpen
+        job.turn = asyncio.get_running_loop().create_future()
+        self._note(job)
+        try:
+            await job.turn
+        finally:
+            job.turn = None
 
-    def _leave(self, job: _Watched) -> None:
-        if self._jobs.get(job.id) is job:
-            del self._jobs[job.id]
-        if job.fetching is not None:
-            job.fetching.cancel()
-        if not self._jobs:
+    async def _check(self, job: _WatchedJob, request: protocol.Request[Transcript], priority: int) -> None:
+        """Ask for the job: its transcript if it has ended, else how it is."""
+        hinted, job.hinted = job.hinted, False
+        # What is expected to be a result is waited for by somebody; a poll is not.
+        lane = Lane.RESULTS if hinted else Lane.POLLS
+        self._polls += not hinted
+        try:
+            transcript = await self._transport.send(request, lane=lane, priority=priority, retry=False)
+            if transcript.id != job.id:
+                raise UnreadableAnswer(str(request), f"the answer is transcript {transcript.id}")
+        except ServiceError as error:
+            self._failed(job, error)
+        else:
+            self._checks += 1
+            self._answered(job, transcript, hinted=hinted)
+        finally:
+            self._polls -= not hinted
+            if self._polls == POLLS_AT_ONCE - 1:
+                self._changed.set()
+
+    def _answered(self, job: _WatchedJob, transcript: Transcript, *, hinted: bool) -> None:
+        now = self._now()
+        job.known = True
+        job.failing_since = job.refused_since = None
+        job.refusals = 0
+        self._set_status(job, transcript.status, throttled=transcript.throttled)
+        if transcript.is_final:
+            if job.new:
+                self._sightings.took(now - job.plan.since)
+            job.result = transcript
+            return
+        job.plan.answered(now, self._rng, hinted=hinted)
+        if job.hinted:
+            # What came while the GET was under way may be newer than its answer.
+            job.plan.hinted(now)
+        self._observe_without_list(now)
+
+    def _failed(self, job: _WatchedJob, error: ServiceError) -> None:
+        now = self._now()
+        if not error.transient:
+            self._refused(job, error, now)
+        else:
+            job.failing_since = now if job.failing_since is None else job.failing_since
+            if now - job.failing_since >= PATIENCE:
+                job.result = WaitInterrupted(f"the service could not be asked ({error})", job.id)
+            _log.info("a check of %s failed: %s", job.id, error)
+        job.plan.failed(now, self._rng)
+
+    def _refused(self, job: _WatchedJob, error: ServiceError, now: float) -> None:
+        if not job.known or not isinstance(error, APIError):
+            job.result = error
+            return
+        job.refusals += 1
+        job.refused_since = now if job.refused_since is None else job.refused_since
+        if now - job.refused_since >= DOUBTED_FOR and job.refusals >= DOUBTED_TIMES:
+            job.result = WaitRefused(error, job.id)
+        elif job.refusals == 1:
+            _log.warning("%s is refused (%s); asking again for a minute", job.id, error)
+
+    def _set_status(self, job: _WatchedJob, status: str, *, throttled: bool | None = None) -> None:
+        if status == TranscriptStatus.QUEUED and throttled is False:
+            # The service's own word that the account's limit is not what the job waits for.
+            status = TranscriptStatus.PROCESSING
+        job.status = status
+        if self._sightings.seen(job.id, status):
+            for tell in tuple(job.on_status):
+                tell(status)
+
+    def _hinted(self, job: _WatchedJob) -> None:
+        job.hinted = True
+        now = self._now()
+        job.plan.hinted(now)
+        if job.turn is None or job.turn.done():
+            return
+        if job.plan.due <= now:
+            job.turn.set_result(None)
+        else:
+            self._note(job)
+
+    # The loop.
+
+    def _ensure_running(self) -> None:
+        if not self._running:
+            self._tasks.start_soon(self._run)
+            self._running = True
+            # Asked for several times a request.
+            self._now = asyncio.get_running_loop().time
+            self._listed_at = self._now()
+            self._list_failures = 0
+
+    def _note(self, job: _WatchedJob) -> None:
+        """Put the job on the agenda for when it is due, unless it stands there for an earlier moment."""
+        due = job.plan.due
+        if job.noted <= due:
+            return
+        job.noted = due
+        heapq.heappush(self._agenda, (due, next(self._notes), job))
+        if due < self._earliest and not self._list_leads:
             self._changed.set()
-            self._tell()
+
+    @property
+    def _list_leads(self) -> bool:
+        """Whether the loop comes by for the list often enough: with many jobs most turns are put off by pages."""
+        return len(self._jobs) >= MANY and not self._list_failures
 
     async def _run(self) -> None:
-        """Look whenever it is time, for as long as there is a job."""
+        """Tell each job when its turn has come and look at the list, for as long as there is a job."""
         try:
-            while await self._until_due():
-                self._before, self._looked_at = self._looked_at, anyio.current_time()
-                await self._look_at_all()
-                self._tell()
+            while self._jobs:
+                now = self._now()
+                # In this order: without a list, turns may come earlier.
+                next_look = self._look_at_list(now)
+                next_turn = self._give_turns(now)
+                if self._list_leads:
+                    earliest = min(next_look, now + HEARTBEAT)
+                else:
+                    # Whether somebody waits for a slot may change without a word.
+                    earliest = min(next_turn, next_look, now + max(HEARTBEAT, LATE * self._age(now)))
+                # Not at once: what was told its turn has to run first.
+                self._earliest = max(earliest, now + SOON)
+                await self._until(self._earliest)
         finally:
             self._running = False
             # Empty, unless the client was closed.
             for job in list(self._jobs.values()):
-                job.end(NotOpen())
+                job.result = NotOpen()
+                if job.turn is not None and not job.turn.done():
+                    job.turn.set_result(None)
+            self._agenda.clear()
 
-    async def _until_due(self) -> bool:
-        """Wait until a look is due; False once nothing is watched."""
-        while self._jobs:
-            now = anyio.current_time()
-            waiting = [job.due for job in self._jobs.values() if job.fetching is None]
-            # Jobs join at the end, so the first is the oldest.
-            age = now - next(iter(self._jobs.values())).since
-            shortest, longest = self._pace.gap(len(self._jobs), self._duration or age, age, self._transport.stretch)
-            due = min(waiting, default=float("inf"))
-            if len(waiting) > 1 or self._duration is not None:
-                due = min(due, self._looked_at + longest)
-            self._earliest = max(self._looked_at + shortest, due)
-            if self._earliest <= now + SOON:
-                return True
-            self._changed = anyio.Event()
-            with anyio.CancelScope(deadline=self._earliest):
-                await self._changed.wait()
-        return False
+    async def _until(self, moment: float) -> None:
+        self._changed.clear()
+        loop = asyncio.get_running_loop()
+        timer = loop.call_at(moment, self._changed.set) if moment < float("inf") else None
+        try:
+            await self._changed.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
 
-    async def _look_at_all(self) -> None:
-        now = anyio.current_time()
-        jobs = [job for job in self._jobs.values() if job.fetching is None]
-        others = self._others.processing + self._others.queued if self._others else 0
-        way = ask(len(self._jobs), others, listed=now >= self._refused_until)
-        if way is not Ask.EACH:
-            try:
-                await self._look_at_pages(way, jobs)
-            except ServiceError as error:
-                self._pages_failed(jobs, error)
-                if not error.transient:
-                    self._others = None
-        self._fetch_soon([job for job in jobs if job.due <= now or len(jobs) == 1], urgent=False)
+    def _give_turns(self, now: float) -> float:
+        """Tell all whose turn it is; return when the next one's comes."""
+        agenda = self._agenda
+        postponed = []
+        while agenda and agenda[0][0] <= now + SOON:
+            noted, _, job = heapq.heappop(agenda)
+            if noted != job.noted:
+                continue
+            job.noted = float("inf")
+            if job.turn is None or job.turn.done() or job.id not in self._jobs:
+                continue
+            if job.is_listed and not job.hinted and not self._list_failures:
+                job.plan.sighted(self._sightings.duration)
+            if job.plan.due > now + SOON:
+                # A page has let it wait.
+                self._note(job)
+            elif not job.hinted and self._polls >= POLLS_AT_ONCE:
+                postponed.append(job)
+            else:
+                job.turn.set_result(None)
+        for job in postponed:
+            self._note(job)
+        # The next check that ends makes room for one that was postponed.
+        return float("inf") if postponed else agenda[0][0] if agenda else float("inf")
 
-    def _pages_failed(self, jobs: Iterable[_Watched], error: ServiceError) -> None:
-        now = anyio.current_time()
-        if not error.transient:
-            _log.warning("the list of transcripts is refused (%s); asking for each job by itself", error)
-            self._refused_until = now + REFUSED_FOR
-            return
-        _log.info("a look at the list failed: %s", error)
-        for job in jobs:
-            if job.due <= now:
-                self._failed(job, error)
+    def _look_at_list(self, now: float) -> float:
+        """Begin to read pages if it is time; return when it will be."""
+        if self._reading:
+            return float("inf")
+        watched = len(self._jobs)
+        strategy = choose_requests(watched, self._sightings.others, wanted=self._is_wanted())
+        if strategy is Strategy.NONE:
+            self._follow_schedules(now)
+            self._hurry_the_last()
+            return float("inf")
+        if not self._list_failures:
+            self._list_due = self._listed_at + self._gap(now)
+        if now + SOON < self._list_due:
+            return self._list_due
+        self._reading = True
+        self._listed_at = now
+        self._tasks.start_soon(self._read_list, strategy)
+        return float("inf")
 
-    async def _look_at_pages(self, way: Ask, jobs: list[_Watched]) -> None:
-        """Take what list pages show: who is still there, who has ended, and what others have in flight."""
-        if way is Ask.NEWEST:
-            statuses, _ = await self._read(None, pages=1)
-            whole = False
+    def _hurry_the_last(self) -> None:
+        """Ask for a lone job about as often as for many by the list: it is what the end of a batch waits for."""
+        duration = self._sightings.duration
+        for job in self._jobs.values():
+            if duration is not None and job.turn is not None:
+                job.plan.hurried(2 * LATE * duration)
+                self._note(job)
+
+    def _gap(self, now: float) -> float:
+        age = self._age(now)
+        watched = max(1, len(self._jobs))
+        return self._pace.gap(watched, self._requests_of_a_look, self._sightings.duration or age, age)
+
+    def _age(self, now: float) -> float:
+        # Jobs join at the end, so the first is the oldest.
+        return now - next(iter(self._jobs.values())).plan.since if self._jobs else 0.0
+
+    # The list.
+
+    async def _read_list(self, strategy: Strategy) -> None:
+        requests = self._pages
+        try:
+            with anyio.fail_after(LIST_TIMEOUT):
+                statuses, whole = await self._statuses(strategy)
+        except (ServiceError, TimeoutError) as error:
+            self._list_failed(error)
         else:
-            # In this order: a job that is started between the two requests is seen twice, not never.
-            most = most_pages(len(jobs))
-            statuses, all_queued = await self._read(TranscriptStatus.QUEUED, most)
-            processing, all_processing = await self._read(TranscriptStatus.PROCESSING, most)
-            statuses.update(processing)
-            whole = all_queued and all_processing
-        now = anyio.current_time()
-        gone = []
-        for job in jobs:
-            status = statuses.pop(job.id, None)
-            if status is None:
-                # What was listed and is not any more has ended; what never was may just not be listed yet.
-                if whole and job.listed:
-                    gone.append(job)
-            elif status in ENDED:
-                gone.append(job)
-            else:
-                job.listed = True
-                if status == job.status:
-                    # Most of them, in every look.
-                    job.due = now + self._polling.delay_at(now - job.since, self._rng)
-                else:
-                    self._saw(job, status, now)
-        self._fetch_soon(gone, urgent=True)
-        self._count_others({id_: status for id_, status in statuses.items() if id_ not in self._jobs})
-
-    def _count_others(self, unknown: dict[TranscriptId, str]) -> None:
-        """Count what is nobody's here.
-
-        Only what was so in the look before as well: an own job may be listed before its submission is answered.
-        """
-        strange = [status for id_, status in unknown.items() if id_ in self._unknown]
-        self._unknown = unknown.keys()
-        self._others = Others(strange.count(TranscriptStatus.PROCESSING), strange.count(TranscriptStatus.QUEUED))
-
-    async def _read(self, status: TranscriptStatus | None, pages: int) -> tuple[dict[TranscriptId, str], bool]:
-        """The statuses on the newest pages, and whether these are all there are."""
-        statuses: dict[TranscriptId, str] = {}
-        before: TranscriptId | None = None
-        for _ in range(pages):
-            request = protocol.list_transcripts(status=status, before_id=before)
-            page = await self._transport.send(request, read=protocol.read_statuses, urgent=False)
-            self._pages += 1
-            statuses.update((item.id, item.status) for item in page.transcripts)
-            if not page.has_older:
-                return statuses, True
-            before = page.transcripts[-1].id
-        return statuses, False
-
-    def _fetch_soon(self, jobs: Iterable[_Watched], *, urgent: bool) -> None:
-        for job in jobs:
-            if job.fetching is None and not job.ended.is_set():
-                job.fetching = anyio.CancelScope()
-                self._nursery.start_soon(self._fetch, job, job.fetching, urgent)
-
-    async def _fetch(self, job: _Watched, scope: anyio.CancelScope, urgent: bool) -> None:
-        """Ask for one job: its transcript if it has ended, else how it is. A result is urgent, a look is not."""
-        with scope:
-            try:
-                request = protocol.get_transcript(job.id)
-                transcript = await self._transport.send(request, read=protocol.read_transcript, urgent=urgent)
-            except ServiceError as error:
-                self._failed(job, error)
-            except AsyncscribeError as error:
-                job.end(error)
-            else:
-                self._looks += 1
-                self._took(job, transcript)
-        job.fetching = None
-        if not job.ended.is_set():
+            self._list_failures = 0
+            self._requests_of_a_look = max(1, self._pages - requests)
+            self._listed(statuses, whole=whole)
+        finally:
+            self._reading = False
             self._changed.set()
 
-    def _took(self, job: _Watched, transcript: Transcript) -> None:
-        now = anyio.current_time()
-        job.failures = 0
-        self._saw(job, transcript.status, now)
-        if not transcript.is_final:
-            if len(self._jobs) == 1:
-                self._tell()
-            return
-        if job.new:
-            took = now - job.since
-            known = self._duration
-            self._duration = took if known is None else known + FRESHNESS * (took - known)
-        job.end(transcript)
+    def _list_failed(self, error: Exception) -> None:
+        now = self._now()
+        refused = isinstance(error, ServiceError) and not error.transient
+        self._list_failures += 1
+        self._list_due = now + self._pace.after_failure(self._gap(now), self._list_failures, refused=refused)
+        if refused:
+            _log.warning("the list of transcripts is refused (%s); asking for each job by itself", error)
+        else:
+            _log.info("the list of transcripts is unavailable: %s", str(error) or "it took too long")
+        self._sightings.unlisted(now)
+        self._follow_schedules(now)
+        self._changed.set()
 
-    def _saw(self, job: _Watched, status: str, now: float) -> None:
-        job.due = now + self._polling.delay_at(now - job.since, self._rng)
-        if status != job.status:
-            job.status = status
-            for tell in tuple(job.callbacks):
-                tell(status)
-
-    def _failed(self, job: _Watched, error: ServiceError) -> None:
-        if not error.transient:
-            job.end(error)
-            return
-        job.failures += 1
-        if job.failures >= PATIENCE:
-            job.end(WaitInterrupted(f"the service could not be asked ({error})", job.id))
-            return
-        _log.info("a look at %s failed: %s", job.id, error)
-        now = anyio.current_time()
-        job.due = now + self._polling.delay_at(now - job.since, self._rng)
-
-    def _tell(self) -> None:
-        """Pass the evidence on. A job that was queued when it was last looked at counts if it was there before."""
-        processing = queued = 0
+    def _follow_schedules(self, now: float) -> None:
+        """Let no GET wait any longer because a page had shown its job running: no page follows that takes it back."""
         for job in self._jobs.values():
-            processing += job.status == TranscriptStatus.PROCESSING
-            queued += job.status == TranscriptStatus.QUEUED and job.since <= self._before
-        self._queued_looks += queued
+            if job.is_listed:
+                self._vanished(job, now, whole=False)
+
+    def _vanished(self, job: _WatchedJob, now: float, *, whole: bool) -> None:
+        """A job that was listed is on no page any more: it has ended, or is too old for them if they were not all."""
+        job.is_listed = False
+        if whole:
+            self._hinted(job)
+            return
+        job.plan.unlisted(now, self._rng)
+        if job.turn is not None:
+            self._note(job)
+
+    async def _statuses(self, strategy: Strategy) -> tuple[dict[TranscriptId, str], bool]:
+        """The statuses on the pages, and whether every job in flight must be among them."""
+        if strategy is Strategy.NEWEST:
+            return (await self._read(None, 1))[0], False
+        # In this order: a job that is started between the two requests is seen twice, not never.
+        most = most_pages(len(self._jobs))
+        statuses, all_queued = await self._read(TranscriptStatus.QUEUED, most)
+        processing, all_processing = await self._read(TranscriptStatus.PROCESSING, most)
+        return {**statuses, **processing}, all_queued and all_processing
+
+    async def _read(self, status: TranscriptStatus | None, most: int) -> tuple[dict[TranscriptId, str], bool]:
+        """The statuses on at most so many pages, and whether these are all there are."""
+        statuses: dict[TranscriptId, str] = {}
+        read = 0
+        listing = pages(self._transport, status=status, lane=Lane.POLLS, priority=PAGE_PRIORITY, retry=False)
+        async with aclosing(listing) as listed:
+            async for page in listed:
+                read += 1
+                self._pages += 1
+                for item in page.items:
+                    statuses[item.id] = item.status
+                if page.older is None:
+                    return statuses, True
+                if read == most:
+                    break
+        return statuses, False
+
+    def _listed(self, statuses: dict[TranscriptId, str], *, whole: bool) -> None:
+        """Take what the pages show: who is still there, who has ended, and what others have in flight."""
+        now = self._now()
+        for job in self._jobs.values():
+            status = statuses.pop(job.id, None)
+            if status is None:
+                if job.is_listed:
+                    self._vanished(job, now, whole=whole)
+            elif status in FINAL_STATUSES:
+                job.status = status
+                self._sightings.seen(job.id, status)
+                self._hinted(job)
+            else:
+                # What that means for its plan is worked out when its turn would have come.
+                job.is_listed = True
+                if status != job.status:
+                    self._set_status(job, status)
+        self._sightings.listed(statuses, now)
+        self._tell(now)
+
+    def _observe_without_list(self, now: float) -> None:
+        """Where the list tells nothing, GETs have to."""
+        if (self._list_failures or len(self._jobs) == 1) and now - self._observed_at >= self._gap(now):
+            self._sightings.unlisted(now)
+            self._tell(now)
+
+    def _tell(self, now: float) -> None:
+        self._observed_at = now
+        evidence = self._sightings.take(now)
         if self._observe is not None:
-            now = anyio.current_time()
-            self._observe(Look(now, processing, queued, others=self._others, duration=self._duration))
+            self._observe(evidence)

@@ -25,18 +25,19 @@ class Others:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Evidence:
     """What the service showed at one moment.
 
     Attributes:
         now: Seconds on any monotonic clock; only differences count.
         processing: Own jobs seen running.
-        queued: Own jobs that still waited when they were looked at again. The first answer does not count: the service
+        queued: Own jobs that still waited when they were checked again. The first answer does not count: the service
             was seen to answer `queued` to every submission, far below its limit.
-        wanted: Most jobs that waited for a slot here since the previous look; 0 means that the limit is not what holds
-            the client back.
-        others: The jobs of other clients; None where the list could not be had.
+        wanted: Most jobs that waited for a slot here since the previous evidence; 0 means that the limit is not what
+            holds the client back.
+        others: The jobs of other clients; None where the list is unavailable.
         duration: Mean time from submission to end of the jobs that ended lately, seconds; None before the first.
+        ended: Own jobs that have ended by what the list says, and still hold their slots here.
     """
 
     now: float
@@ -45,6 +46,7 @@ class Look:
     wanted: int = 0
     others: Others | None = None
     duration: float | None = None
+    ended: int = 0
 
 
 class Limit(Protocol):
@@ -55,7 +57,7 @@ class Limit(Protocol):
         """The limit before anything was seen, at least 1."""
         ...
 
-    def update(self, look: Look) -> int:
+    def update(self, evidence: Evidence) -> int:
         """The limit from now on, at least 1."""
         ...
 
@@ -82,6 +84,6 @@ class FixedLimit:
         """The bound."""
         return self.bound
 
-    def update(self, look: Look) -> int:
+    def update(self, evidence: Evidence) -> int:
         """The bound less the own jobs that wait at the service, at least 1."""
-        return max(1, self.bound - look.queued)
+        return max(1, self.bound - evidence.queued)
