@@ -1,14 +1,14 @@
 """Async-first client for AssemblyAI's pre-recorded transcription API, made for many jobs at once."""
 
 from asyncscribe.client import AsyncClient, ClientStatistics
-from asyncscribe.engine.jobs import Job
-from asyncscribe.engine.pipeline import Outcome
+from asyncscribe.engine.handle import Job
 from asyncscribe.errors import (
     AccountError,
     APIError,
     AsyncscribeError,
     AuthenticationError,
     BadRequest,
+    CallbackError,
     ConfigurationError,
     ConnectFailed,
     ConnectionLost,
@@ -35,9 +35,10 @@ from asyncscribe.errors import (
     UploadStalled,
     WaitError,
     WaitInterrupted,
+    WaitRefused,
     WaitTimeout,
 )
-from asyncscribe.ledger import Ledger, Past, Tracked
+from asyncscribe.ledger import Ledger, ResumePoint
 from asyncscribe.lifecycle import JobState
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.options import LanguageCode, PiiPolicy, SpeechModel
@@ -46,11 +47,12 @@ from asyncscribe.models.transcript import Transcript, TranscriptStatus
 from asyncscribe.models.words import Utterance, Word
 from asyncscribe.policies.adaptive import AdaptiveLimit
 from asyncscribe.policies.backoff import Backoff
-from asyncscribe.policies.budget import HttpBudget
 from asyncscribe.policies.limits import FixedLimit
 from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.policies.submission import SubmissionPolicy
+from asyncscribe.policies.window import HttpBudget
+from asyncscribe.requests import Outcome, TranscriptionRequest
 from asyncscribe.settings import Region, Timeouts
 from asyncscribe.sources import SignedOnDemand
 from asyncscribe.version import __version__
@@ -64,6 +66,7 @@ __all__ = [
     "AuthenticationError",
     "Backoff",
     "BadRequest",
+    "CallbackError",
     "ClientStatistics",
     "ConfigurationError",
     "ConnectFailed",
@@ -85,12 +88,12 @@ __all__ = [
     "NotOpen",
     "NotReady",
     "Outcome",
-    "Past",
     "PermissionDenied",
     "PiiPolicy",
     "RateLimited",
     "Region",
     "ResubmissionPolicy",
+    "ResumePoint",
     "RetryPolicy",
     "ServerError",
     "ServiceError",
@@ -101,11 +104,11 @@ __all__ = [
     "SubmissionInDoubt",
     "SubmissionPolicy",
     "Timeouts",
-    "Tracked",
     "Transcript",
     "TranscriptStatus",
     "TranscriptionConfig",
     "TranscriptionFailed",
+    "TranscriptionRequest",
     "TransportError",
     "UnreadableAnswer",
     "UploadRejected",
@@ -113,6 +116,7 @@ __all__ = [
     "Utterance",
     "WaitError",
     "WaitInterrupted",
+    "WaitRefused",
     "WaitTimeout",
     "Word",
     "__version__",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,27 +18,28 @@ from asyncscribe import settings, sources
 from asyncscribe.api.protocol import LONGEST_PAGE
 from asyncscribe.api.transcripts import RedactedAudio, SubtitleFormat, Transcripts
 from asyncscribe.api.transport import Transport, TransportStatistics
-from asyncscribe.engine.jobs import Job, JobRunner, closed_meanwhile
+from asyncscribe.engine.handle import Job, JobRecord
+from asyncscribe.engine.jobs import JobRunner
 from asyncscribe.engine.limiter import Limiter, LimiterStatistics
-from asyncscribe.engine.pipeline import Outcome, Pipeline, S, Sources
+from asyncscribe.engine.pipeline import Pipeline, Sources
 from asyncscribe.engine.submission import Submitter
-from asyncscribe.engine.tasks import Nursery, NurseryClosed
+from asyncscribe.engine.tasks import Tasks
 from asyncscribe.engine.uploads import Uploader
 from asyncscribe.engine.watcher import Watcher, WatcherStatistics
-from asyncscribe.errors import ConfigurationError, SourceError
+from asyncscribe.errors import ConfigurationError, NotOpen, SourceError
 from asyncscribe.events import EventHandler, LimitChanged, Listeners
-from asyncscribe.ledger import Tracked
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.results import Match, Passage
 from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus, UploadUrl
 from asyncscribe.policies.adaptive import AdaptiveLimit
 from asyncscribe.policies.backoff import Backoff
-from asyncscribe.policies.budget import HttpBudget
 from asyncscribe.policies.limits import FixedLimit, Limit
 from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.policies.submission import SubmissionPolicy
+from asyncscribe.policies.window import HttpBudget
+from asyncscribe.requests import Outcome, TranscriptionRequest
 from asyncscribe.settings import Timeouts
 from asyncscribe.sources import Source
 
@@ -48,6 +50,7 @@ POLLING = Backoff(initial=1.0, factor=1.5, maximum=10.0, jitter=0.1)
 UPLOADS = 4
 
 Config = TranscriptionConfig | Mapping[str, Any] | None
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +119,17 @@ class AsyncClient:
         self._transport = Transport(
             resolved, timeouts=timeouts, retry=retry, budget=budget, on_event=emit, trust_env=trust_env
         )
-        self._slots = Limiter(_limit(concurrency), self._limit_changed)
-        self._upload_slots = Limiter(_limit(uploads))
+        self._tasks = Tasks()
+        self._slots = Limiter(_limit(concurrency, "concurrency"), self._limit_changed)
+        self._upload_slots = Limiter(_limit(uploads, "uploads"))
         self._uploader = Uploader(self._transport, self._upload_slots)
-        self._nursery = Nursery()
-        self._watcher = Watcher(self._transport, self._nursery, polling, self._slots.observe)
+        self._watcher = Watcher(
+            self._transport, self._tasks, polling, self._slots.observe, lambda: self._slots.statistics().waiting > 0
+        )
         self._transcripts = Transcripts(self._transport, polling)
-        self._submitter = Submitter(self._transport, submission)
+        self._submitter = Submitter(self._transport, self._tasks, submission)
         self._runner = JobRunner(
+            self._tasks,
             self._uploader,
             self._slots,
             self._submitter,
@@ -131,8 +137,9 @@ class AsyncClient:
             _resubmission(resubmission),
             emit,
         )
-        self._pipeline = Pipeline(self._runner, self._slots, self._nursery, ahead=2 * uploads)
+        self._pipeline = Pipeline(self._runner, self._slots, self._tasks, ahead=2 * uploads)
         self._open = AsyncExitStack()
+        self._closing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<AsyncClient {self.base_url} {self._slots!r}>"
@@ -142,7 +149,7 @@ class AsyncClient:
             raise RuntimeError("the client is open already")
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._transport)
-            await stack.enter_async_context(self._nursery)
+            await stack.enter_async_context(self._tasks)
             self._open = stack.pop_all()
         return self
 
@@ -152,8 +159,22 @@ class AsyncClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Cancel what is still going on and close all connections; submitted jobs go on at the service."""
-        await self._open.aclose()
+        """Cancel what is still going on and close all connections; submitted jobs go on at the service.
+
+        Every job that was submitted, or may have been, is named: by its outcome or its handle, by an event, and by a
+        warning in the log. Answers to submissions that are under way are waited for, 10 seconds at most.
+
+        It can be called from anywhere and more than once. Called by something that a job of this client runs, such as
+        the iterable of its sources, it ends that as well.
+        """
+        # In a task of its own: closing waits for the jobs' tasks, and this may be called by one of them.
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._open.aclose(), name="asyncscribe closing")
+            self._closing.add_done_callback(self._closed)
+        await asyncio.shield(self._closing)
+
+    def _closed(self, _: asyncio.Task[None]) -> None:
+        self._closing = None
 
     def _limit_changed(self, limit: int) -> None:
         self._emit(LimitChanged(limit, self._slots.basis))
@@ -186,9 +207,13 @@ class AsyncClient:
         resolved = await sources.resolve(source)
         if isinstance(resolved, sources.Url | sources.SignedOnDemand):
             raise SourceError(resolved.name, "is a URL already; transcribe it without an upload")
+        if not self._transport.is_open:
+            raise NotOpen
         return await self._uploader.upload(resolved)
 
-    async def submit(self, source: Source | Tracked[Source], config: Config = None, *, priority: int = 0) -> Job:
+    async def submit(
+        self, source: Source | TranscriptionRequest[Source], config: Config = None, *, priority: int = 0
+    ) -> Job:
         """Upload a source if it is no URL, wait for a slot, submit it, and return its handle.
 
         The job is then watched in the background, keeps its slot until it has ended, and is submitted again should
@@ -205,12 +230,23 @@ class AsyncClient:
             SubmissionInDoubt: The job may exist, and could not be found.
             ServiceError: The upload or the submission failed; no job was made.
         """
-        job = self._runner.create(source, _config(config), priority)
+        job = self._start(source, config, priority)
         try:
-            await self._nursery.start(self._runner.launch, job)
-        except NurseryClosed as error:
-            raise closed_meanwhile(job) from error
-        return job
+            await Job(job).submitted()
+        except asyncio.CancelledError:
+            job.leave()
+            raise
+        return Job(job)
+
+    def _start(
+        self,
+        source: Source | TranscriptionRequest[Source],
+        config: Config,
+        priority: int,
+        timeout: float | None = None,
+    ) -> JobRecord:
+        request = source if isinstance(source, TranscriptionRequest) else TranscriptionRequest(source)
+        return self._runner.start(request, _config(config), priority, timeout=timeout)
 
     async def wait(self, job: Job | str, timeout: float | None = None) -> Transcript:
         """Wait until a job has ended and return its transcript.
@@ -232,7 +268,7 @@ class AsyncClient:
 
     async def transcribe(
         self,
-        source: Source | Tracked[Source],
+        source: Source | TranscriptionRequest[Source],
         config: Config = None,
         timeout: float | None = None,
         *,
@@ -256,11 +292,17 @@ class AsyncClient:
             SubmissionInDoubt: The job may exist, and could not be found.
             ServiceError: The upload or the submission failed.
         """
-        return await self._runner.run(self._runner.create(source, _config(config), priority), timeout)
+        job = self._start(source, config, priority, timeout)
+        try:
+            return await Job(job).wait()
+        except asyncio.CancelledError:
+            # The caller leaves. Should the job be about to be submitted, that is brought to its end without it.
+            job.leave()
+            raise
 
     def transcribe_many(
-        self, sources: Sources[S], config: Config = None, *, ordered: bool = False, priority: int = 0
-    ) -> AsyncGenerator[Outcome[S], None]:
+        self, sources: Sources[R], config: Config = None, *, ordered: bool = False, priority: int = 0
+    ) -> AsyncGenerator[Outcome[R], None]:
         """Transcribe many sources and yield an `Outcome` for each, as it ends.
 
         Sources are read lazily, so they may be a generator of a million items; at any time only as many are taken up
@@ -436,15 +478,14 @@ def _config(config: Config) -> TranscriptionConfig:
         raise ConfigurationError(f"the configuration is not allowed: {problems}") from error
 
 
-def _limit(limit: int | Limit | None) -> Limit:
+def _limit(limit: int | Limit | None, name: str) -> Limit:
     if limit is None:
         return AdaptiveLimit()
     if not isinstance(limit, int):
         return limit
-    try:
-        return FixedLimit(limit)
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from None
+    if limit < 1:
+        raise ConfigurationError(f"{name} must be at least 1, not {limit}")
+    return FixedLimit(limit)
 
 
 def _resubmission(policy: ResubmissionPolicy | int | None) -> ResubmissionPolicy:

@@ -29,7 +29,7 @@ from typing import Self
 import anyio
 from aiohttp import web
 
-from asyncscribe.engine.tasks import Nursery
+from asyncscribe.engine.tasks import Tasks
 from asyncscribe.errors import ConfigurationError
 from asyncscribe.models.notifications import Notification, RedactedAudioReady, TranscriptEnded, parse_notification
 
@@ -75,18 +75,18 @@ class WebhookReceiver:
         self._header_name = header_name
         self._header_value = (header_value or "").encode()
         self._answer_within = answer_within
-        self._nursery = Nursery()
+        self._tasks = Tasks()
         self._handled: OrderedDict[Notification, None] = OrderedDict()
         self._running: dict[Notification, anyio.Event] = {}
 
     async def __aenter__(self) -> Self:
-        await self._nursery.__aenter__()
+        await self._tasks.__aenter__()
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._nursery.__aexit__(exc_type, exc, traceback)
+        await self._tasks.__aexit__(exc_type, exc, traceback)
 
     async def lifespan(self, _: web.Application) -> AsyncIterator[None]:
         """For `cleanup_ctx` of an aiohttp application."""
@@ -129,7 +129,7 @@ class WebhookReceiver:
             if len(self._running) >= BACKGROUND:
                 return 503
             self._running[notification] = anyio.Event()
-            self._nursery.start_soon(self._handle, notification)
+            self._tasks.start_soon(self._handle, notification)
         ended = self._running[notification]
         with anyio.move_on_after(self._answer_within):
             await ended.wait()

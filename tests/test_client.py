@@ -56,7 +56,7 @@ async def test_queued_jobs_slow_the_submission_and_the_limit_is_told(server, eve
     async with open_client(server, concurrency=20, on_event=events.append) as client:
         async for _ in client.transcribe_many(sources):
             pass
-        assert client.stats.watcher.queued_looks > 0
+        assert client.stats.watcher.queued_checks > 0
         assert client.stats.jobs.limit == 20
     limits = [event.limit for event in events if isinstance(event, LimitChanged)]
     assert min(limits) < 20
@@ -110,7 +110,7 @@ async def test_it_can_be_closed_from_another_task(server, nothing_left):
     await asyncio.create_task(client.__aenter__())
     job = await client.submit(recording(seconds=100))
     await asyncio.create_task(client.aclose())
-    assert job.status == "abandoned"
+    assert job.state == "abandoned"
 
 
 async def test_a_handler_of_events_that_fails_costs_nothing(server, caplog, nothing_left):

@@ -11,7 +11,7 @@ import anyio
 from asyncscribe.api.protocol import LONGEST_PAGE
 from asyncscribe.batch.journal.ledger import JournalLedger
 from asyncscribe.client import AsyncClient
-from asyncscribe.engine.tasks import Nursery
+from asyncscribe.engine.tasks import Tasks
 from asyncscribe.errors import AsyncscribeError
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import TranscriptId, TranscriptStatus
@@ -29,12 +29,12 @@ class Ends:
 
     Args:
         client: Asks.
-        nursery: Has the task that does, which may end with it at any time.
+        tasks: Has the task that does, which may end with it at any time.
     """
 
-    def __init__(self, client: AsyncClient, nursery: Nursery) -> None:
+    def __init__(self, client: AsyncClient, tasks: Tasks) -> None:
         self._client = client
-        self._nursery = nursery
+        self._tasks = tasks
         self._ended: dict[TranscriptId, JournalLedger] = {}
         self._reading = False
         self._turn = anyio.Lock()
@@ -44,7 +44,7 @@ class Ends:
         self._ended[transcript_id] = ledger
         if len(self._ended) >= LONGEST_PAGE and not self._reading:
             self._reading = True
-            self._nursery.start_soon(self.read)
+            self._tasks.start_soon(self.read)
         if len(self._ended) > 2 * LONGEST_PAGE:
             # The service can't be asked: the oldest are given up.
             del self._ended[next(iter(self._ended))]

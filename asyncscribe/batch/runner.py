@@ -25,8 +25,7 @@ from asyncscribe.batch.journal.sqlite import JOURNAL_NAME, SqliteJournal
 from asyncscribe.batch.outputs import Format, Outputs
 from asyncscribe.batch.planning import Plan, plan
 from asyncscribe.client import AsyncClient
-from asyncscribe.engine.pipeline import Outcome
-from asyncscribe.engine.tasks import Nursery
+from asyncscribe.engine.tasks import Tasks
 from asyncscribe.errors import (
     AccountError,
     BadRequest,
@@ -35,17 +34,19 @@ from asyncscribe.errors import (
     JournalLost,
     NotFound,
     TranscriptionFailed,
+    WaitRefused,
 )
 from asyncscribe.events import Event, LimitChanged
-from asyncscribe.ledger import Past, Tracked, Unkept
+from asyncscribe.ledger import NullLedger
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
+from asyncscribe.requests import Outcome, TranscriptionRequest
 from asyncscribe.sources import SignedOnDemand, name_of
 
 #: Recordings in a row for which no connection could be made, after which no more are tried.
 UNREACHABLE = 10
 #: Errors that are kept as the end of a job.
-_LASTING = TranscriptionFailed | NotFound | BadRequest
+_LASTING = TranscriptionFailed | BadRequest
 #: Errors of files that every further file would meet as well.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
@@ -170,8 +171,8 @@ class Batch:
         self._stopped = False
         self._unreachable = 0
         self._under_way: dict[int, _Work] = {}
-        self._nursery = Nursery()
-        self._ends = Ends(client, self._nursery)
+        self._tasks = Tasks()
+        self._ends = Ends(client, self._tasks)
         #: How many jobs ended, and the number of those that ended since the records were read that are planned with.
         self._ended_jobs = 0
         self._ended: dict[int, int] = {}
@@ -186,7 +187,7 @@ class Batch:
                 journal = await stack.enter_async_context(SqliteJournal(self._output))
             await journal.bind(self._client.base_url, lasting=not self._ephemeral)
             # Closed before the journal is.
-            await stack.enter_async_context(self._nursery)
+            await stack.enter_async_context(self._tasks)
             self._opened = journal
             self._exit = stack.pop_all()
         return self
@@ -296,14 +297,16 @@ class Batch:
                     await self._keep_limits()
             await self._ends.read()
 
-    async def _sources(self, works: dict[int, _Work]) -> AsyncIterator[Tracked[Path | str | SignedOnDemand]]:
+    async def _sources(
+        self, works: dict[int, _Work]
+    ) -> AsyncIterator[TranscriptionRequest[Path | str | SignedOnDemand]]:
         """What has to be worked on, each with what is known of it."""
         position = 0
         async for work in self._works():
             works[position] = work
             position += 1
-            past = work.job.past if work.job else Past()
-            yield Tracked(work.items[0][0].source, work.ledger or Unkept(), past)
+            resume = work.job.resume if work.job else None
+            yield TranscriptionRequest(work.items[0][0].source, ledger=work.ledger or NullLedger(), resume=resume)
 
     async def _works(self) -> AsyncIterator[_Work]:
         async for items in self._discovery.chunks():
@@ -405,7 +408,9 @@ class Batch:
             (find.job,) = await self._journal.assign([find.recording], self._fingerprint)
         return find.job
 
-    async def _end(self, work: _Work, outcome: Outcome[Tracked[Path | str | SignedOnDemand]]) -> list[BatchOutcome]:
+    async def _end(
+        self, work: _Work, outcome: Outcome[TranscriptionRequest[Path | str | SignedOnDemand]]
+    ) -> list[BatchOutcome]:
         """Write the transcript for all recordings of a job, and keep how it ended."""
         if work.job is not None:
             # First, so that no recording joins a job whose transcript is being written already.
@@ -426,7 +431,7 @@ class Batch:
         return ended
 
     async def _keep_end(
-        self, work: _Work, outcome: Outcome[Tracked[Path | str | SignedOnDemand]], written: Sequence[str]
+        self, work: _Work, outcome: Outcome[TranscriptionRequest[Path | str | SignedOnDemand]], written: Sequence[str]
     ) -> None:
         self._unreachable = self._unreachable + 1 if isinstance(outcome.error, ConnectFailed) else 0
         if isinstance(outcome.error, AccountError | JournalError) or self._unreachable >= UNREACHABLE:
@@ -446,7 +451,7 @@ class Batch:
         elif isinstance(outcome.error, TranscriptionFailed):
             category = outcome.error.category.value
             await self._journal.failed(work.job.key, str(outcome.error), category, work.ledger.times)
-        elif isinstance(outcome.error, NotFound):
+        elif isinstance(outcome.error, WaitRefused) and isinstance(outcome.error.refusal, NotFound):
             reason = f"{outcome.error}; --retry-failed transcribes it anew, which is paid for"
             await self._journal.failed(work.job.key, reason, "gone", work.ledger.times)
         elif isinstance(outcome.error, BadRequest):

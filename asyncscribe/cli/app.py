@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from typing import Annotated
 
@@ -62,6 +63,8 @@ def main(
 
 def run() -> None:
     """Run the command line."""
+    # What the log would say, the commands say in their own words.
+    logging.getLogger("asyncscribe").addHandler(logging.NullHandler())
     # A paid transcript must not be lost to a terminal that lacks a character.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
+import logging
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-import anyio
+from asyncscribe.policies.limits import Evidence, Limit
 
-from asyncscribe.policies.limits import Limit, Look
+_log = logging.getLogger("asyncscribe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class LimiterStatistics:
 class _Waiter:
     rank: tuple[int, int]
     borrower: Hashable = field(compare=False)
-    granted: anyio.Event = field(compare=False, default_factory=anyio.Event)
+    granted: asyncio.Event = field(compare=False, default_factory=asyncio.Event)
     gone: bool = field(compare=False, default=False)
 
 
@@ -49,10 +51,11 @@ class Limiter:
 
     def __init__(self, limit: Limit, on_change: Callable[[int], None] | None = None) -> None:
         self._policy = limit
-        self._limit = limit.initial
+        self._limit = max(1, int(limit.initial))
         self._on_change = on_change
         self._held: set[Hashable] = set()
         self._waiters: list[_Waiter] = []
+        #: Those of them that still wait; the others were cancelled.
         self._waiting = 0
         self._blocked = 0
         self._arrivals = count()
@@ -111,6 +114,7 @@ class Limiter:
             else:
                 waiter.gone = True
                 self._waiting -= 1
+                self._forget_the_gone()
             raise
 
     def release(self, borrower: Hashable) -> None:
@@ -124,15 +128,29 @@ class Limiter:
         self._held.remove(borrower)
         self._grant()
 
-    def observe(self, look: Look) -> None:
-        """Pass on what a look at the service showed, and how many waited here; the limit may change."""
-        limit = self._policy.update(replace(look, wanted=max(self._waiting, self._blocked)))
+    def observe(self, evidence: Evidence) -> None:
+        """Pass on what the service showed, and how many waited here; the limit may change.
+
+        A policy that raises, or says something that is no limit, leaves the limit as it is: no job must hang for that.
+        """
+        wanted = max(self._waiting, self._blocked)
         self._blocked = 0
+        try:
+            limit = int(self._policy.update(replace(evidence, wanted=wanted)))
+        except Exception:  # noqa: BLE001 - whatever a caller's policy may raise
+            _log.exception("the limit %r failed; it stays %d", self._policy, self._limit)
+            return
+        limit = max(1, limit)
         if limit != self._limit:
             self._limit = limit
             if self._on_change is not None:
                 self._on_change(limit)
             self._grant()
+
+    def _forget_the_gone(self) -> None:
+        if len(self._waiters) > 2 * self._waiting + 32:
+            self._waiters = [waiter for waiter in self._waiters if not waiter.gone]
+            heapq.heapify(self._waiters)
 
     def _grant(self) -> None:
         while self._waiters and len(self._held) < self._limit:

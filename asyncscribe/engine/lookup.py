@@ -1,40 +1,48 @@
-"""Looks through the account's newest jobs for submissions whose end is not known; those who look at once share a pass.
+"""Finds the jobs of submissions in doubt among the account's newest ones.
 
 A page has 200 jobs. After a crash or an outage many submissions are in doubt together, and all their jobs are among the
-same few pages.
+same few pages: so whoever looks at the same time shares a pass.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
+from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from asyncscribe.api import protocol
+from asyncscribe.api.listing import pages
 from asyncscribe.api.transport import Transport
 from asyncscribe.errors import ServiceError
 from asyncscribe.models.pages import ListItem
-from asyncscribe.models.transcript import TranscriptId
 
-#: How much older than the attempt a job may seem to be: `Date` headers tell the service's clock to the second, and it
-#: has more than one server.
-CLOCK_TOLERANCE = timedelta(seconds=5)
+#: How much older than the attempt a job may seem to be: `Date` headers tell the service's clock to the second, it has
+#: more than one server, and what creates a job is not what writes the header.
+CLOCK_TOLERANCE = timedelta(seconds=10)
+#: Passes at once. Those who ask while so many are under way share the next one: on a bad network a pass takes seconds.
+PASSES = 3
+
+#: A moment in the service's time. Asked for when it is needed, since an answer may have told that time only then.
+Moment = Callable[[], datetime | None]
 
 
 @dataclass(slots=True)
 class _Pass:
     """One way through the pages, for everybody who asked before it began."""
 
-    wanted: dict[str, datetime] = field(default_factory=dict)
+    wanted: dict[str, list[Moment]] = field(default_factory=dict)
     found: defaultdict[str, list[ListItem]] = field(default_factory=lambda: defaultdict(list))
+    turn: anyio.Lock = field(default_factory=anyio.Lock)
     done: bool = False
     error: ServiceError | None = None
 
 
-class Lookout:
-    """Finds jobs by their audio's URL.
+class SubmissionLookup:
+    """Finds jobs by the URL of their audio.
 
     Args:
         transport: Asks for the pages.
@@ -43,30 +51,42 @@ class Lookout:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._next: _Pass | None = None
-        self._turn = anyio.Lock()
+        self._passes = anyio.Semaphore(PASSES)
 
-    async def look(self, audio_url: str, since: datetime) -> list[ListItem]:
-        """The jobs of this URL that the service lists now, newest first.
+    def moment(self, at: float) -> Moment:
+        """A moment of the loop's clock, in seconds, in the service's time.
+
+        Without an answer that tells it, this machine's clock is taken.
+        """
+        local = datetime.now(UTC) - timedelta(seconds=asyncio.get_running_loop().time() - at)
+        return lambda: self._transport.clock.at(at) or local
+
+    async def find(self, audio_url: str, since: Moment) -> list[ListItem]:
+        """The jobs of this URL that the service lists now, those closest to the moment first.
 
         Args:
             audio_url: What the jobs transcribe.
-            since: Older jobs are not looked at, by this machine's clock and with a tolerance.
+            since: Older jobs are not looked at, with a tolerance.
 
         Raises:
-            ServiceError: The list can't be had.
+            ServiceError: The list is unavailable.
         """
         joined = self._next = self._next or _Pass()
-        joined.wanted[audio_url] = min(since, joined.wanted.get(audio_url, since))
-        async with self._turn:
+        joined.wanted.setdefault(audio_url, []).append(since)
+        async with joined.turn:
             # Whoever is first goes for all. Should that one be cancelled on the way, the next one goes again.
             if not joined.done:
-                if self._next is joined:
-                    self._next = None
-                await self._go(joined)
+                async with self._passes:
+                    if self._next is joined:
+                        self._next = None
+                    await self._go(joined)
         if joined.error is not None:
             raise joined.error
-        earliest = self._by_their_clock(since)
-        return [item for item in joined.found[audio_url] if item.created is None or item.created >= earliest]
+        moment = since() or datetime.now(UTC)
+        near = [
+            item for item in joined.found[audio_url] if item.created is None or item.created >= moment - CLOCK_TOLERANCE
+        ]
+        return sorted(near, key=lambda item: abs((item.created or moment) - moment))
 
     async def _go(self, joined: _Pass) -> None:
         joined.found.clear()
@@ -77,18 +97,14 @@ class Lookout:
         joined.done = True
 
     async def _through_pages(self, joined: _Pass) -> None:
-        since = min(joined.wanted.values())
-        before: TranscriptId | None = None
-        while True:
-            page = await self._transport.send(protocol.list_transcripts(before_id=before), read=protocol.read_page)
-            for item in page:
-                if item.created is not None and item.created < self._by_their_clock(since):
-                    return
-                if item.audio_url in joined.wanted:
-                    joined.found[item.audio_url].append(item)
-            if len(page) < protocol.LONGEST_PAGE or page[-1].id == before:
-                return
-            before = page[-1].id
-
-    def _by_their_clock(self, since: datetime) -> datetime:
-        return since + self._transport.clock_ahead - CLOCK_TOLERANCE
+        async with aclosing(pages(self._transport)) as listed:
+            async for page in listed:
+                moments = [moment() for some in joined.wanted.values() for moment in some]
+                earliest = min((moment for moment in moments if moment), default=None)
+                for entry in page.items:
+                    if entry.audio_url in joined.wanted:
+                        joined.found[entry.audio_url].append(entry.item())
+                if earliest is not None and page.items:
+                    created = page.items[-1].item().created
+                    if created is not None and created < earliest - CLOCK_TOLERANCE:
+                        return

@@ -1,53 +1,26 @@
-"""Many jobs: sources are read lazily, run under bounds, and told of as they end, or in order."""
+"""Many jobs: sources are read lazily, run under bounds, and reported as they end, or in order."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from contextlib import aclosing, suppress
+from typing import Any, TypeAlias, TypeVar
 
 import anyio
-from anyio.abc import TaskStatus
 from anyio.streams.memory import MemoryObjectSendStream
 
-from asyncscribe.engine.jobs import Job, JobRunner, closed_meanwhile
+from asyncscribe.containment import is_cancelled
+from asyncscribe.engine.handle import JobRecord
+from asyncscribe.engine.jobs import JobRunner
 from asyncscribe.engine.limiter import Limiter
-from asyncscribe.engine.tasks import Nursery
-from asyncscribe.errors import WaitInterrupted
-from asyncscribe.ledger import Tracked
+from asyncscribe.engine.tasks import Tasks
+from asyncscribe.errors import CallbackError, WaitInterrupted
 from asyncscribe.models.config import TranscriptionConfig
-from asyncscribe.models.transcript import Transcript
-from asyncscribe.sources import Source
+from asyncscribe.requests import Outcome, TranscriptionRequest
 
-S = TypeVar("S", bound=Source | Tracked[Source])
-Sources: TypeAlias = Iterable[S] | AsyncIterable[S]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[S]):
-    """How one source of many ended: with a transcript or with an error, never with both.
-
-    Attributes:
-        source: The very object that was passed.
-        transcript: The completed transcript.
-        error: What ended the job instead.
-        submissions: How many times it was submitted to the service.
-        elapsed: Seconds from when the source was taken up (not: submitted) to the end.
-        index: Position among the sources, from 0.
-    """
-
-    source: S
-    transcript: Transcript | None
-    error: Exception | None
-    submissions: int
-    elapsed: float
-    index: int
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is a transcript."""
-        return self.transcript is not None
+R = TypeVar("R")
+Sources: TypeAlias = Iterable[R] | AsyncIterable[R]
 
 
 class Pipeline:
@@ -60,14 +33,14 @@ class Pipeline:
     Args:
         runner: Takes one job the whole way.
         limiter: The jobs' slots; its present limit is part of the bound.
-        nursery: Owns the tasks.
+        tasks: Owns the tasks.
         ahead: How many sources are taken up beyond the limit.
     """
 
-    def __init__(self, runner: JobRunner, limiter: Limiter, nursery: Nursery, ahead: int) -> None:
+    def __init__(self, runner: JobRunner, limiter: Limiter, tasks: Tasks, ahead: int) -> None:
         self._runner = runner
         self._limiter = limiter
-        self._nursery = nursery
+        self._tasks = tasks
         self._ahead = ahead
         self._windows: set[_Window] = set()
 
@@ -77,19 +50,19 @@ class Pipeline:
             window.wake()
 
     async def run(
-        self, sources: Sources[S], config: TranscriptionConfig, *, ordered: bool = False, priority: int = 0
-    ) -> AsyncGenerator[Outcome[S], None]:
+        self, sources: Sources[R], config: TranscriptionConfig, *, ordered: bool = False, priority: int = 0
+    ) -> AsyncGenerator[Outcome[R], None]:
         """Transcribe all sources; see `AsyncClient.transcribe_many`."""
-        window = _Window(lambda: (2 if ordered else 1) * self._limiter.limit + self._ahead)
-        # The work is in a task of the nursery's. A task group in this generator would be left, after an early `break`,
+        # The work is in tasks of the client's. A task group in this generator would be left, after an early `break`,
         # from whatever task happens to finalise it, which cancel scopes forbid.
-        send, receive = anyio.create_memory_object_stream[Outcome[S] | Exception](float("inf"))
-        held_back: dict[int, Outcome[S]] = {}
+        send, receive = anyio.create_memory_object_stream[Outcome[R] | Exception](float("inf"))
+        window = _Window(lambda: (2 if ordered else 1) * self._limiter.limit + self._ahead)
+        work = _Work(self._runner, config, priority, window, send)
+        held_back: dict[int, Outcome[R]] = {}
         following = 0
-        work: anyio.CancelScope | None = None
         self._windows.add(window)
         try:
-            work = await self._nursery.start(self._work, sources, config, priority, window, send)
+            self._tasks.start_soon(work.take_up, sources)
             async for result in receive:
                 if isinstance(result, Exception):
                     raise result
@@ -102,94 +75,121 @@ class Pipeline:
                     following += 1
                     window.leave()
                     yield outcome
-            if not window.closed:
+            if not work.complete:
                 for index in sorted(held_back):
                     yield held_back[index]
                 raise WaitInterrupted(
                     "the client was closed before all sources were transcribed",
                     None,
-                    "jobs that were submitted go on and will be paid for: client.list() shows them",
+                    "jobs that were submitted go on and will be paid for: the outcomes and client.list() show them",
                 )
         finally:
             self._windows.discard(window)
-            if work is not None:
-                work.cancel()
+            work.leave()
             send.close()
             receive.close()
 
-    async def _work(
+
+class _Work:
+    """The jobs of one call. Its stream ends with the last of them."""
+
+    def __init__(
         self,
-        sources: Sources[S],
+        runner: JobRunner,
         config: TranscriptionConfig,
         priority: int,
         window: _Window,
-        send: MemoryObjectSendStream[Outcome[S] | Exception],
-        *,
-        task_status: TaskStatus[anyio.CancelScope],
+        send: MemoryObjectSendStream[Any],
     ) -> None:
-        broken: Exception | None = None
-        # Closed last, so that the reader sees the end only after all outcomes.
-        async with send:
-            with anyio.CancelScope() as scope:
-                task_status.started(scope)
-                async with anyio.create_task_group() as group:
-                    index = 0
-                    try:
-                        await window.enter()
-                        async for source in _each(sources):
-                            group.start_soon(self._one, source, index, config, priority, send)
-                            index += 1
-                            await window.enter()
-                    except Exception as error:  # noqa: BLE001 - whatever the caller's iterable raises
-                        # What is in flight is paid for: it ends before the error is told.
-                        broken = error
-                window.closed = True
-                if broken is not None:
-                    await send.send(broken)
+        self._runner = runner
+        self._config = config
+        self._priority = priority
+        self._window = window
+        self._send = send
+        self._scope = anyio.CancelScope()
+        self._jobs: set[JobRecord] = set()
+        self._broken: Exception | None = None
+        self._reading = True
+        self._exhausted = self._closed = False
 
-    async def _one(
-        self,
-        source: S,
-        index: int,
-        config: TranscriptionConfig,
-        priority: int,
-        send: MemoryObjectSendStream[Outcome[S] | Exception],
-    ) -> None:
-        begun = anyio.current_time()
-        transcript: Transcript | None = None
-        failure: Exception | None = None
-        job: Job | None = None
+    @property
+    def complete(self) -> bool:
+        """Whether all sources were taken up, and none of their jobs was ended by the end of the client."""
+        return self._exhausted and not self._closed
+
+    def leave(self) -> None:
+        """Nobody takes outcomes any more."""
+        self._scope.cancel()
+        for job in tuple(self._jobs):
+            job.leave()
+
+    async def take_up(self, sources: Sources[Any]) -> None:
+        """Begin a job for each source, as many at once as the window holds."""
+        exhausted = False
         try:
-            job = self._runner.create(source, config, priority)
-            transcript = await self._runner.run(job)
-        except Exception as error:  # noqa: BLE001 - one bad item must never stop the others
-            failure = error
-        except BaseException:
-            # Cancelled: a reader that is still there learns which jobs go on at the service.
-            if job is not None and job.ids:
-                failure = closed_meanwhile(job)
-                with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-                    send.send_nowait(Outcome(source, None, failure, job.submissions, 0.0, index))
-            raise
-        submissions = job.submissions if job else 0
-        # At once, for its task may be cancelled already; the stream takes any number.
+            with self._scope:
+                exhausted = await self._take_up_all(sources)
+        except Exception as error:  # noqa: BLE001 - whatever the caller's iterable raises
+            # What is in flight is paid for: it ends before the error is raised.
+            self._broken = error
+            exhausted = True
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            self._broken = CallbackError("the iterable of sources raised CancelledError, and nobody had cancelled it")
+            self._broken.__cause__ = error
+            exhausted = True
+        finally:
+            self._reading = False
+            self._exhausted = exhausted
+            self._end_if_done()
+
+    async def _take_up_all(self, sources: Sources[Any]) -> bool:
+        index = 0
+        await self._window.enter()
+        async with aclosing(_each(sources)) as each:
+            async for source in each:
+                self._start(source, index)
+                index += 1
+                await self._window.enter()
+        return True
+
+    def _start(self, source: Any, index: int) -> None:
+        begun = asyncio.get_running_loop().time()
+        request = source if isinstance(source, TranscriptionRequest) else TranscriptionRequest(source)
+
+        def ended(job: JobRecord) -> None:
+            self._jobs.discard(job)
+            self._closed = self._closed or job.was_closed
+            elapsed = asyncio.get_running_loop().time() - begun
+            outcome = Outcome(source, job.transcript, job.error, len(job.ids), elapsed, index, job.id)
+            with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+                self._send.send_nowait(outcome)
+            self._end_if_done()
+
+        self._jobs.add(self._runner.start(request, self._config, self._priority, on_end=ended))
+
+    def _end_if_done(self) -> None:
+        if self._reading or self._jobs:
+            return
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-            send.send_nowait(Outcome(source, transcript, failure, submissions, anyio.current_time() - begun, index))
+            if self._broken is not None:
+                self._send.send_nowait(self._broken)
+        # Closed last, so that the reader sees the end only after all outcomes.
+        self._send.close()
 
 
 class _Window:
-    """Counts what is taken up and not yet told; `size` may change at any time."""
+    """Counts what is taken up and not yet reported; `size` may change at any time."""
 
     def __init__(self, size: Callable[[], int]) -> None:
         self._size = size
         self._inside = 0
-        self._left = anyio.Event()
-        #: Whether everything that was taken up has ended and nothing follows.
-        self.closed = False
+        self._left = asyncio.Event()
 
     async def enter(self) -> None:
         while self._inside >= self._size():
-            self._left = anyio.Event()
+            self._left.clear()
             await self._left.wait()
         self._inside += 1
 
@@ -201,7 +201,7 @@ class _Window:
         self._left.set()
 
 
-async def _each(sources: Sources[S]) -> AsyncIterator[S]:
+async def _each(sources: Sources[R]) -> AsyncGenerator[R, None]:
     if isinstance(sources, AsyncIterable):
         async for source in sources:
             yield source

@@ -6,39 +6,50 @@ job, which would be paid twice. A failed submission is one of three kinds:
 1. It never left this machine, or
 2. its answer proves that it was refused: the transport repeats it, or the error is raised.
 3. Anything else is in doubt. The newest transcripts of the account are looked through for one with the same audio URL
-   that was created since the attempt and is nobody else's here. A job that is not listed may still be made by a server
-   that is slow, and the list may lag; so the looks are repeated at growing gaps, and only after a quiet time with one
-   more look is the submission repeated.
+   that was created since the attempt, does not contradict the options that were sent, and is nobody else's here. A job
+   that is not listed may still be made by a server that is slow, and the list may lag; so it is looked for at growing
+   gaps, and only after a quiet time with one more look is the submission repeated.
 
-Submissions of one and the same URL can't be told apart in the list. So while one of them is in doubt, no other is
+Submissions of one and the same URL are hard to tell apart in the list. So while one of them is in doubt, no other is
 sent, those under way are waited for, and one doubt is settled after the other.
+
+What may make a paid job, and what settles a doubt, runs in sections that nothing cuts off but the end of the client,
+and that only after a grace.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import chain, repeat
 
 import anyio
 
 from asyncscribe.api import protocol
-from asyncscribe.api.protocol import Request
-from asyncscribe.api.transport import Transport, Undisturbed
-from asyncscribe.engine.lookup import Lookout
-from asyncscribe.errors import ServiceError, SubmissionInDoubt, UnreadableAnswer
+from asyncscribe.api.protocol import Created
+from asyncscribe.api.transport import Transport
+from asyncscribe.engine.lookup import Moment, SubmissionLookup
+from asyncscribe.engine.tasks import Tasks
+from asyncscribe.errors import APIError, ConnectFailed, ConnectionLost, ServiceError, SubmissionInDoubt
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import TranscriptId
+from asyncscribe.policies.adoption import contradiction
 from asyncscribe.policies.submission import SubmissionPolicy
+from asyncscribe.policies.window import Lane
 
 _log = logging.getLogger("asyncscribe")
 
 #: Ids of own jobs that are remembered, so that an older job of the same URL is not taken for a lost one (about 1 MB).
 REMEMBERED_IDS = 10_000
+
+#: Awaited at the last moment before a submission is written; what it raises stops it.
+Permit = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +67,86 @@ class Accepted:
     found: bool = False
 
 
+def _ignore(accepted: Accepted) -> None:
+    """Keep nothing."""
+
+
+def _always() -> bool:
+    return True
+
+
 @dataclass(slots=True)
-class _Address:
+class Submission:
+    """What is to be submitted, and whether it may have been.
+
+    Attributes:
+        audio_url: An upload URL, or one that the service can fetch.
+        config: What to do with it.
+        priority: Its place among the submissions that wait.
+        keep: Takes the job the moment that it is known: nothing is awaited between the answer and this.
+        is_wanted: Whether anybody still waits for it; if not, a doubt is still settled, and nothing is sent again.
+        may_exist: Whether a request that was sent may have made a job of which nothing is known.
+        began: When the first one was sent, seconds of the loop's clock; None before.
+    """
+
+    audio_url: str
+    config: TranscriptionConfig
+    priority: int = 0
+    keep: Callable[[Accepted], None] = _ignore
+    is_wanted: Callable[[], bool] = _always
+    may_exist: bool = False
+    began: float | None = None
+
+
+@dataclass(slots=True)
+class _Url:
     """The submissions of one URL that are under way."""
 
     users: int = 0
     sending: int = 0
     in_doubt: int = 0
     settling: anyio.Lock = field(default_factory=anyio.Lock)
-    changed: anyio.Condition = field(default_factory=anyio.Condition)
+    #: Set whenever a count falls, and then replaced.
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def tell(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            await self.changed.wait()
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """The custody of one submission's requests; see `api.connection.Custody`."""
+
+    submission: Submission
+    tasks: Tasks
+    permit: Permit | None
+    keep: Callable[[Submission, Accepted], Accepted]
+    accepted: Accepted | None = None
+
+    def shielded(self) -> AbstractContextManager[object]:
+        return self.tasks.shielded()
+
+    async def leaving(self) -> None:
+        if self.permit is not None:
+            await self.permit()
+        if self.submission.began is None:
+            self.submission.began = asyncio.get_running_loop().time()
+        self.submission.may_exist = True
+
+    def answered(self, answer: Created) -> None:
+        self.accepted = self.keep(self.submission, Accepted(answer.id, _status(answer)))
+
+    def failed(self, error: ServiceError) -> None:
+        self.submission.may_exist = error.may_have_acted
+
+    def cut_off(self, request: str) -> ServiceError:
+        kind = ConnectionLost if self.submission.may_exist else ConnectFailed
+        return kind(request, "it was cut off by the end of the client")
 
 
 class Submitter:
@@ -72,22 +154,47 @@ class Submitter:
 
     Args:
         transport: Sends.
+        tasks: Shields what must not be cut off.
         policy: How long a submission in doubt is looked for.
+        permit: Awaited at the last moment before a submission is written, e.g. to check that the job is still ours.
     """
 
-    def __init__(self, transport: Transport, policy: SubmissionPolicy | None = None) -> None:
+    def __init__(
+        self, transport: Transport, tasks: Tasks, policy: SubmissionPolicy | None = None, permit: Permit | None = None
+    ) -> None:
         self._transport = transport
+        self._tasks = tasks
         self._policy = policy or SubmissionPolicy()
-        self._lookout = Lookout(transport)
-        self._addresses: dict[str, _Address] = {}
+        self._permit = permit
+        self._lookup = SubmissionLookup(transport)
+        self._urls: dict[str, _Url] = {}
         self._own: OrderedDict[TranscriptId, None] = OrderedDict()
+
+    @property
+    def in_doubt(self) -> int:
+        """Submissions that may have made a job of which nothing is known yet."""
+        return sum(url.in_doubt for url in self._urls.values())
 
     def knows(self, ids: Iterable[TranscriptId]) -> None:
         """These jobs are accounted for: none of them is the one that a submission in doubt made."""
         for transcript_id in ids:
             self._remember(transcript_id)
 
-    async def find(self, audio_url: str, since: datetime) -> Accepted | None:
+    async def service_time(self) -> datetime | None:
+        """The service's present time, UTC; it is asked for if no answer has told it yet.
+
+        Raises:
+            TransportError: The service can't be asked.
+        """
+        if not self._transport.clock.is_known:
+            # Whatever it answers, it tells the time.
+            with suppress(APIError):
+                await self._transport.send(protocol.list_transcripts(limit=1))
+        return self._transport.clock.at(asyncio.get_running_loop().time())
+
+    async def find(
+        self, audio_url: str, config: TranscriptionConfig, since: datetime, keep: Callable[[Accepted], None] = _ignore
+    ) -> Accepted | None:
         """Look for the job of a submission that an earlier process began, and whose end is not known.
 
         It is looked for at once. A job that is not there takes the whole quiet time, as the service may make or list it
@@ -96,7 +203,9 @@ class Submitter:
 
         Args:
             audio_url: The URL that was submitted.
-            since: When that was begun, by this machine's clock.
+            config: The options that were sent.
+            since: When that was begun, in the service's time.
+            keep: Takes the job the moment that it is known.
 
         Returns:
             The job; None when it is certain enough that there is none.
@@ -104,84 +213,84 @@ class Submitter:
         Raises:
             SubmissionInDoubt: The service could not be asked.
         """
-        async with self._at(audio_url) as address:
-            address.in_doubt += 1
-            long_ago = datetime.now(UTC) - since > timedelta(seconds=self._policy.settled)
+        submission = Submission(audio_url, config, keep=keep, may_exist=True)
+        async with self._using(audio_url) as url:
+            url.in_doubt += 1
+            now = await self.service_time()
+            long_ago = now is not None and now - since > timedelta(seconds=self._policy.settled)
             gaps = [0.0] if long_ago else [0.0, *self._policy.gaps()]
-            return await self._settle(audio_url, address, since, "an earlier run ended while it was submitted", gaps)
+            return await self._settle(submission, url, lambda: since, "an earlier run ended while it was sent", gaps)
 
-    async def submit(
-        self, audio_url: str, config: TranscriptionConfig, undisturbed: Undisturbed = nullcontext
-    ) -> Accepted:
+    async def submit(self, submission: Submission) -> Accepted:
         """Have a URL transcribed and return the job's id.
-
-        Args:
-            audio_url: An upload URL, or one that the service can fetch.
-            config: What to do with it.
-            undisturbed: Makes the context in which a request that may make a job is sent, and a doubt is settled; the
-                caller's chance to hold deadlines off.
 
         Raises:
             SubmissionInDoubt: The job may exist, and could not be found.
-            ServiceError: The submission was refused or never left; no job was made.
+            ServiceError: The submission was refused, never left, or made no job for certain.
         """
-        request = protocol.create_transcript(audio_url, config)
-        async with self._at(audio_url) as address:
-            problem: ServiceError | None = None
-            # Of the first attempt: its job may be listed as late as after the second.
-            since = datetime.now(UTC)
-            for attempt in range(self._policy.attempts):
+        async with self._using(submission.audio_url) as url:
+            attempt = 0
+            while True:
+                attempt += 1
                 try:
-                    return await self._send(request, address, undisturbed)
+                    return await self._send(submission, url)
                 except ServiceError as error:
-                    if not error.may_have_acted and problem is None:
+                    if not submission.may_exist:
                         raise
-                    if not error.may_have_acted:
-                        # This attempt made no job; an earlier one may have.
-                        raise SubmissionInDoubt(audio_url, f"{problem}; then {error}") from error
                     problem = error
-                _log.warning("%s; looking whether the job exists (attempt %d)", problem, attempt + 1)
-                with undisturbed():
-                    found = await self._settle(audio_url, address, since, problem, self._policy.gaps())
-                if found is not None:
-                    return found
-            raise SubmissionInDoubt(audio_url, str(problem)) from problem
+                _log.warning("%s; looking whether the job exists (attempt %d)", problem, attempt)
+                since = self._lookup.moment(submission.began or 0.0)
+                settled = False
+                with self._tasks.shielded():
+                    found = await self._settle(submission, url, since, problem, [*self._policy.gaps()])
+                    settled = True
+                    if found is not None:
+                        return found
+                if not settled:
+                    # Cut off by the end of the client.
+                    raise SubmissionInDoubt(submission.audio_url, str(problem)) from problem
+                if attempt >= self._policy.attempts or not submission.is_wanted():
+                    # It was looked for and is not there: what remains is that the service does not take it.
+                    raise problem
 
     @asynccontextmanager
-    async def _at(self, audio_url: str) -> AsyncIterator[_Address]:
-        address = self._addresses.setdefault(audio_url, _Address())
-        address.users += 1
+    async def _using(self, audio_url: str) -> AsyncIterator[_Url]:
+        url = self._urls.setdefault(audio_url, _Url())
+        url.users += 1
         try:
-            yield address
+            yield url
         finally:
-            address.users -= 1
-            if not address.users:
-                del self._addresses[audio_url]
+            url.users -= 1
+            if not url.users:
+                del self._urls[audio_url]
 
-    async def _send(self, request: Request, address: _Address, undisturbed: Undisturbed) -> Accepted:
-        async with address.changed:
-            while address.in_doubt:
-                await address.changed.wait()
-            address.sending += 1
+    async def _send(self, submission: Submission, url: _Url) -> Accepted:
+        await url.until(lambda: not url.in_doubt)
+        attempt = _Attempt(submission, self._tasks, self._permit, self._accepted)
+        url.sending += 1
         try:
-            document = await self._transport.send(request, undisturbed=undisturbed)
-            transcript_id = document.get("id")
-            if not isinstance(transcript_id, str) or not transcript_id:
-                raise UnreadableAnswer(str(request), "the answer names no id")
-            return self._accept(TranscriptId(transcript_id), str(document.get("status")))
-        except ServiceError as error:
-            # Said before `sending` is taken back, so that no other submission slips in between.
-            address.in_doubt += error.may_have_acted
-            raise
+            await self._transport.send(
+                protocol.create_transcript(submission.audio_url, submission.config),
+                lane=Lane.SUBMISSIONS,
+                priority=submission.priority,
+                custody=attempt,
+            )
+        except ServiceError:
+            if attempt.accepted is None:
+                # Said before `sending` is taken back, so that no other submission slips in between.
+                url.in_doubt += submission.may_exist
+                raise
         finally:
-            address.sending -= 1
-            with anyio.CancelScope(shield=True):
-                async with address.changed:
-                    address.changed.notify_all()
+            url.sending -= 1
+            url.tell()
+        assert attempt.accepted is not None  # noqa: S101 - tells the type checker what an answer without error means
+        return attempt.accepted
 
-    def _accept(self, transcript_id: TranscriptId, status: str, *, found: bool = False) -> Accepted:
-        self._remember(transcript_id)
-        return Accepted(transcript_id, status, found)
+    def _accepted(self, submission: Submission, accepted: Accepted) -> Accepted:
+        submission.may_exist = False
+        self._remember(accepted.id)
+        submission.keep(accepted)
+        return accepted
 
     def _remember(self, transcript_id: TranscriptId) -> None:
         self._own[transcript_id] = None
@@ -189,36 +298,54 @@ class Submitter:
             self._own.popitem(last=False)
 
     async def _settle(
-        self, audio_url: str, address: _Address, since: datetime, problem: ServiceError | str, gaps: Iterable[float]
+        self, submission: Submission, url: _Url, since: Moment, problem: ServiceError | str, gaps: Sequence[float]
     ) -> Accepted | None:
-        """Look for the job of a submission in doubt; None when it is certain enough that there is none."""
+        """Look for the job of a submission in doubt; None when it is certain enough that there is none.
+
+        Raises:
+            SubmissionInDoubt: The service could not be asked for too long, or the client was closed.
+        """
         try:
-            async with address.settling:
-                async with address.changed:
-                    while address.sending:
-                        await address.changed.wait()
-                unseen: ServiceError | None = None
-                for gap in gaps:
-                    await anyio.sleep(gap)
-                    unseen = None
+            async with url.settling:
+                await url.until(lambda: not url.sending)
+                waited = 0.0
+                # While the list is unavailable, it is asked for again and again.
+                for looks, gap in enumerate(chain(gaps, repeat(self._policy.again)), start=1):
+                    closing = await self._tasks.sleep(gap)
+                    waited += gap
                     try:
-                        item = await self._look(audio_url, since)
+                        item = await self._look(submission, since)
                     except ServiceError as error:
                         _log.info("looking for a submission in doubt failed: %s", error)
-                        unseen = error
+                        if closing or waited >= self._policy.patience:
+                            raise SubmissionInDoubt(submission.audio_url, f"{problem}; {error}") from error
                         continue
                     if item is not None:
-                        return self._accept(item.id, item.status, found=True)
-                if unseen is not None:
-                    raise SubmissionInDoubt(audio_url, f"{problem}; {unseen}") from unseen
+                        return self._accepted(submission, Accepted(item.id, item.status, found=True))
+                    if looks >= len(gaps):
+                        break
+                    if closing:
+                        raise SubmissionInDoubt(submission.audio_url, f"{problem}; the client was closed")
+                submission.may_exist = False
                 return None
         finally:
-            address.in_doubt -= 1
-            with anyio.CancelScope(shield=True):
-                async with address.changed:
-                    address.changed.notify_all()
+            url.in_doubt -= 1
+            url.tell()
 
-    async def _look(self, audio_url: str, since: datetime) -> ListItem | None:
-        """The oldest job of this URL since the attempt that is not known to be somebody else's here."""
-        items = await self._lookout.look(audio_url, since)
-        return next((item for item in reversed(items) if item.id not in self._own), None)
+    async def _look(self, submission: Submission, since: Moment) -> ListItem | None:
+        """The job of this submission, among those of its URL that are not known to be somebody else's here."""
+        sent = submission.config.to_wire()
+        for item in await self._lookup.find(submission.audio_url, since):
+            if item.id in self._own:
+                continue
+            transcript = await self._transport.send(protocol.get_transcript(item.id))
+            difference = contradiction(sent, transcript.document)
+            if difference is None and item.id not in self._own:
+                return item
+            _log.info("transcript %s has the URL of a submission in doubt, and another %s", item.id, difference)
+        return None
+
+
+def _status(created: Created) -> str:
+    """The status that an answer shows; a job that the account's limit does not hold back is as good as running."""
+    return "processing" if created.status == "queued" and created.throttled is False else str(created.status)

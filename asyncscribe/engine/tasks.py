@@ -3,97 +3,128 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import anyio
-from anyio.abc import TaskGroup
 
-T = TypeVar("T")
+from asyncscribe.containment import is_cancelled
+from asyncscribe.errors import NotOpen
+
+_log = logging.getLogger("asyncscribe")
+
+#: Seconds that closing waits for what must not be cut off, such as the answer to a submission.
+GRACE = 10.0
 
 
-class NurseryClosed(RuntimeError):
-    """The nursery was closed while a task was being started; it was cancelled."""
+class Tasks:
+    """Owns tasks, each in a cancel scope of its own.
 
+    A task group that is opened in `__aenter__` ties its scope to the task that entered it: a client could then not be
+    closed from another task, and would cancel its user's code when one of its own tasks fails. Here neither happens;
+    closing still ends no sooner than the last task. And no task can disturb another: what one raises is logged, since
+    tasks that end for a reason keep it themselves.
 
-class Nursery:
-    """A task group in a task of its own.
-
-    A task group that is opened in `__aenter__` ties its cancel scope to the task that entered it: a client could then
-    not be closed from another task, and would cancel its user's code when one of its own tasks fails. Here the group's
-    host is a task of the nursery's, so neither happens; the nursery still ends no sooner than its last task.
+    Args:
+        grace: Seconds that closing waits for shielded sections.
     """
 
-    def __init__(self) -> None:
-        self._host: asyncio.Task[None] | None = None
-        self._group: TaskGroup | None = None
-        self._starting: set[anyio.CancelScope] = set()
+    def __init__(self, grace: float = GRACE) -> None:
+        self._grace = grace
+        self._tasks: dict[asyncio.Task[None], anyio.CancelScope] = {}
+        self._shields: set[anyio.CancelScope] = set()
+        self._closing: asyncio.Event | None = None
+        self._patient = True
 
     @property
     def is_open(self) -> bool:
         """Whether tasks can be started."""
-        return self._group is not None
+        return self._closing is not None and not self._closing.is_set()
 
     async def __aenter__(self) -> Self:
-        ready = anyio.Event()
-        self._host = asyncio.create_task(self._run(ready), name="asyncscribe nursery")
-        try:
-            await ready.wait()
-        except BaseException:
-            await self._close()
-            raise
+        self._closing = asyncio.Event()
+        self._patient = True
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._close()
+        if self._closing is None:
+            return
+        self._closing.set()
+        with anyio.CancelScope(shield=True):
+            for scope in self._tasks.values():
+                scope.cancel()
+            await self._until_all_ended(self._grace)
+            if self._tasks:
+                self._patient = False
+                for scope in self._shields:
+                    scope.cancel()
+                await self._until_all_ended(None)
 
-    async def _run(self, ready: anyio.Event) -> None:
-        async with anyio.create_task_group() as group:
-            self._group = group
-            ready.set()
-            await anyio.sleep_forever()
+    async def _until_all_ended(self, timeout: float | None) -> None:
+        # In a loop: the last act of one task may be to start another.
+        while self._tasks:
+            _, unfinished = await asyncio.wait(tuple(self._tasks), timeout=timeout)
+            if unfinished:
+                return
 
-    async def _close(self) -> None:
-        host, self._host, self._group = self._host, None, None
-        for scope in self._starting:
-            scope.cancel()
-        if host is not None:
-            host.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait([host])
-            if not host.cancelled() and (error := host.exception()) is not None:
-                raise error
-
-    async def start(self, function: Callable[..., Coroutine[Any, Any, Any]], *arguments: object) -> Any:
-        """Start a task and wait until it calls `task_status.started(value)`; return the value.
-
-        Until then the task belongs to the caller: its errors are raised here, and cancelling the caller cancels it.
+    def start_soon(self, function: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> anyio.CancelScope:
+        """Start a task and return the scope that it runs in, by which it can be cancelled or given a deadline.
 
         Raises:
-            RuntimeError: The nursery is not open.
-            NurseryClosed: It was closed meanwhile.
+            NotOpen: Nothing can be started before it is opened, or once it is being closed.
         """
-        if self._group is None:
-            # Plain: the local server has a nursery too, and shares no errors with the client.
-            raise RuntimeError("the client is not open: use it in `async with AsyncClient(...) as client:`")
-        # A task that is being started is under its caller's scope, not the group's: closing has to reach it as well.
-        with anyio.CancelScope() as scope:
-            self._starting.add(scope)
+        if not self.is_open:
+            raise NotOpen
+        scope = anyio.CancelScope()
+        task = asyncio.create_task(_contained(scope, function, arguments))
+        self._tasks[task] = scope
+        task.add_done_callback(self._ended)
+        return scope
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Only what must not be stopped gets here: KeyboardInterrupt, SystemExit.
+            _log.error("a task was ended by %r", error)
+
+    @contextmanager
+    def shielded(self) -> Iterator[anyio.CancelScope]:
+        """A section that neither its own scopes nor closing cut off; closing waits for it, for the grace at most.
+
+        A scope that was cut off all the same has `cancelled_caught` set.
+        """
+        with anyio.CancelScope(shield=self._patient) as scope:
+            self._shields.add(scope)
             try:
-                return await self._group.start(function, *arguments)
+                yield scope
             finally:
-                self._starting.discard(scope)
-        raise NurseryClosed("closed while a task was being started")
+                self._shields.discard(scope)
 
-    def start_soon(self, function: Callable[..., Coroutine[Any, Any, Any]], *arguments: object) -> None:
-        """Start a task that handles its own errors.
+    async def sleep(self, seconds: float) -> bool:
+        """Sleep, or until closing begins; whether it has begun."""
+        closing = self._closing
+        if closing is None or closing.is_set():
+            return True
+        with anyio.move_on_after(seconds):
+            await closing.wait()
+        return closing.is_set()
 
-        Raises:
-            RuntimeError: The nursery is not open.
-        """
-        if self._group is None:
-            raise RuntimeError("the nursery is not open")
-        self._group.start_soon(function, *arguments)
+
+async def _contained(
+    scope: anyio.CancelScope, function: Callable[..., Coroutine[Any, Any, object]], arguments: tuple[object, ...]
+) -> None:
+    try:
+        with scope:
+            await function(*arguments)
+    except Exception:  # noqa: BLE001 - a mistake in one task must not end the others
+        _log.exception("a task failed: %s", getattr(function, "__qualname__", function))
+    except asyncio.CancelledError:
+        if is_cancelled():
+            raise
+        # Passed on, it would end the task as if somebody had cancelled it.
+        _log.exception("a task raised CancelledError that nobody asked for: %s", getattr(function, "__qualname__", ""))

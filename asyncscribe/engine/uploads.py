@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from asyncscribe.api import protocol
-from asyncscribe.api.transport import Progress, Transport
+from asyncscribe.api.connection import Progress
+from asyncscribe.api.transport import Transport
+from asyncscribe.containment import contained
 from asyncscribe.engine.limiter import Limiter
-from asyncscribe.errors import UnreadableAnswer
 from asyncscribe.models.transcript import UploadUrl
+from asyncscribe.policies.window import Lane
 from asyncscribe.sources import Upload
 
 
@@ -28,7 +30,12 @@ class Uploader:
         self._limiter = limiter
 
     async def upload(
-        self, source: Upload, progress: Progress | None = None, keep: Callable[[str], Awaitable[None]] | None = None
+        self,
+        source: Upload,
+        progress: Progress | None = None,
+        keep: Callable[[str], Awaitable[None]] | None = None,
+        *,
+        priority: int = 0,
     ) -> UploadUrl:
         """Send the bytes and return where the service keeps them (24 hours at least).
 
@@ -39,16 +46,16 @@ class Uploader:
             progress: Told how many bytes were handed to the connection.
             keep: Writes the URL down. Awaited before the next upload begins, so that what a crash can cost is bounded
                 by the number of uploads at once.
+            priority: Higher ones go first.
 
         Raises:
             SourceError: The source can't be read, or it changed while it was read.
             ServiceError: The last attempt's failure.
         """
-        async with self._limiter.slot(object()):
-            document = await self._transport.send(protocol.UPLOAD, source, progress)
-            url = document.get("upload_url")
-            if not isinstance(url, str) or not url:
-                raise UnreadableAnswer(str(protocol.UPLOAD), "the answer names no upload_url")
+        async with self._limiter.slot(object(), priority):
+            url = await self._transport.send(
+                protocol.upload(), source, progress, lane=Lane.SUBMISSIONS, priority=priority
+            )
             if keep is not None:
-                await keep(url)
-        return UploadUrl(url)
+                await contained("the ledger", keep, url)
+        return url

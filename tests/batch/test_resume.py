@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from asyncscribe import BadRequest, ConnectFailed, JournalBusy, JournalCorrupt, JournalError, JournalLost, NotFound
+from asyncscribe import BadRequest, ConnectFailed, JournalBusy, JournalCorrupt, JournalError, JournalLost, WaitRefused
 from asyncscribe.batch import Batch, Format, Plan
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME, MIGRATIONS, SqliteJournal
 from asyncscribe.models.config import TranscriptionConfig
@@ -119,6 +119,7 @@ async def test_a_submitted_job_is_waited_for_even_if_its_file_is_gone(server, cl
     assert posts(server) == (1, 1)
 
 
+@pytest.mark.looptime
 async def test_a_transcript_that_is_gone_is_told_and_paid_for_only_on_request(server, client, folder, output):
     _, outcomes = await run(client, output, folder / "a.wav")
     for path in output.glob("*.json"):
@@ -128,7 +129,7 @@ async def test_a_transcript_that_is_gone_is_told_and_paid_for_only_on_request(se
     connection.commit()
     connection.close()
     _, outcomes = await run(client, output, folder / "a.wav")
-    assert isinstance(outcomes[0].error, NotFound)
+    assert isinstance(outcomes[0].error, WaitRefused)
     batch, outcomes = await run(client, output, folder / "a.wav")
     assert (batch.left, outcomes) == (1, [])
     _, outcomes = await run(client, output, folder / "a.wav", retry_failed=True)

@@ -181,7 +181,7 @@ def test_failures_are_listed_at_the_end_and_exit_with_1(served, folder, tmp_path
 
 
 def test_json_is_events_a_line_and_a_summary(served, folder, tmp_path):
-    served.faults.script("GET", "/v2/transcript/", faults.Answer(429, "{}", {"Retry-After": "0"}))
+    served.faults.script("POST", "/v2/transcript", faults.Answer(429, "{}", {"Retry-After": "1"}))
     again = recording("again", server_errors=1)
     result = run("batch", folder, again, "--output", tmp_path / "out", "--json", "-c", "9")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
@@ -195,7 +195,7 @@ def test_json_is_events_a_line_and_a_summary(served, folder, tmp_path):
 
 
 def test_plain_lines_tell_of_pauses_and_resubmissions(served, tmp_path):
-    served.faults.script("GET", "/v2/transcript/", faults.Answer(429, "{}", {"Retry-After": "0"}))
+    served.faults.script("POST", "/v2/transcript", faults.Answer(429, "{}", {"Retry-After": "1"}))
     result = run("batch", recording(server_errors=1), "--output", tmp_path / "out")
     assert "the service asks for a pause" in result.stderr
     assert "submitted again" in result.stderr

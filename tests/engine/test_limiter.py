@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from asyncscribe.engine.limiter import Limiter, LimiterStatistics
-from asyncscribe.policies.limits import FixedLimit, Look
+from asyncscribe.policies.limits import Evidence, FixedLimit
 
 
 class Told:
@@ -16,15 +16,15 @@ class Told:
 
     def __init__(self, limit: int) -> None:
         self.initial = self.next = limit
-        self.looks: list[Look] = []
+        self.looks: list[Evidence] = []
 
-    def update(self, look: Look) -> int:
+    def update(self, look: Evidence) -> int:
         self.looks.append(look)
         return self.next
 
 
 def observe(limiter, **evidence):
-    limiter.observe(Look(**{"now": 0.0, "processing": 0, "queued": 0, **evidence}))
+    limiter.observe(Evidence(**{"now": 0.0, "processing": 0, "queued": 0, **evidence}))
 
 
 async def test_slots_are_held_and_returned():

@@ -137,7 +137,11 @@ class Engine(RuleBasedStateMachine):
             self.loop.close()
 
     async def finish(self):
-        return await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        results = await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        # What was left in the middle of its submission is still brought to where its id is known.
+        while not all(map(is_final, self.states.values())):
+            await asyncio.sleep(0.1)
+        return results
 
     async def close(self):
         await self.client.aclose()

@@ -22,7 +22,7 @@ async def test_an_upload_gives_the_services_url(server, uploader):
 
 @pytest.mark.parametrize("answer", ["{}", '{"upload_url": ""}', '{"upload_url": 3}'])
 async def test_an_answer_without_a_url_is_unreadable(server, uploader, answer):
-    server.faults.script(*UPLOAD, faults.Answer(200, answer))
+    server.faults.script(*UPLOAD, *[faults.Answer(200, answer)] * 9)
     with pytest.raises(UnreadableAnswer, match="no upload_url"):
         await uploader.upload(await sources.resolve(b"abc"))
 

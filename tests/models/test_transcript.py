@@ -1,13 +1,12 @@
 import copy
 import pickle
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncscribe import Transcript, TranscriptStatus
-from asyncscribe.models.pages import ListItem, parse_items
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -95,30 +94,6 @@ def test_the_repr_is_short():
     long = Transcript.model_validate({"id": "x", "status": "error", "error": "no " * 500})
     assert len(repr(long)) < 120
     assert "<Transcript x error" in repr(long)
-
-
-def test_list_items_are_read_in_both_spellings_of_time():
-    page = {
-        "transcripts": [
-            {"id": "2", "status": "completed", "audio_url": "u", "created": "2026-11-02T21:49:25.586965", "error": ""},
-            {"id": "1", "status": "error", "audio_url": "u", "created": "2026-11-02T21:49:25Z", "error": "bad"},
-            "not an item",
-        ]
-    }
-    second, first = parse_items(page)
-    assert second == ListItem("2", "completed", "u", datetime(2026, 11, 2, 21, 49, 25, 586965, tzinfo=UTC))
-    assert first.created == datetime(2026, 11, 2, 21, 49, 25, tzinfo=UTC)
-    assert first.error == "bad"
-
-
-@given(json_values)
-def test_no_page_is_too_odd(value):
-    items = parse_items({"transcripts": value})
-    assert all(isinstance(item, ListItem) for item in items)
-
-
-def test_an_unreadable_time_is_none():
-    assert ListItem.parse({"created": "yesterday"}).created is None
 
 
 def test_a_transcript_that_is_built_from_another_has_a_document_too():

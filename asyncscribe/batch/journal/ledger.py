@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import datetime
 
 from asyncscribe.batch.journal.records import Journal
 from asyncscribe.lifecycle import JobState
@@ -41,9 +42,9 @@ class JournalLedger:
         """Write it."""
         await self._journal.uploaded(self._key, audio_url, self.times)
 
-    async def submitting(self, audio_url: str) -> None:
+    async def submitting(self, audio_url: str, since: datetime) -> None:
         """Write it."""
-        await self._journal.submitting(self._key, audio_url, self.times)
+        await self._journal.submitting(self._key, audio_url, since.timestamp(), self.times)
 
     async def refused(self) -> None:
         """Write it."""

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from asyncscribe.ledger import Past
+from asyncscribe.ledger import ResumePoint
 from asyncscribe.models.transcript import TranscriptId
 
 
@@ -47,7 +47,7 @@ class JobRecord(msgspec.Struct, frozen=True):
         audio_url: Where the service reads the audio.
         uploaded: Unix seconds of the upload; None for a URL.
         doubtful_url: The URL of a submission whose end is not known.
-        doubtful_since: Unix seconds of its begin.
+        doubtful_since: When it began, Unix seconds of the service's clock.
         ids: The service's ids of its submissions, oldest first.
         reason: Why it failed.
         category: The kind of failure.
@@ -70,13 +70,13 @@ class JobRecord(msgspec.Struct, frozen=True):
     times: Mapping[str, float] = msgspec.field(default_factory=dict)
 
     @property
-    def past(self) -> Past:
+    def resume(self) -> ResumePoint:
         """The same, as a job picks it up."""
-        return Past(
+        return ResumePoint(
             audio_url=self.audio_url,
             uploaded=_moment(self.uploaded),
             ids=self.ids,
-            in_doubt=_moment(self.doubtful_since),
+            in_doubt_since=_moment(self.doubtful_since),
             doubtful_url=self.doubtful_url,
         )
 
@@ -162,8 +162,8 @@ class Journal(Protocol):
         """The audio of a job is at the service."""
         ...
 
-    async def submitting(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
-        """A submission begins."""
+    async def submitting(self, key: int, audio_url: str, since: float, times: Mapping[str, float]) -> None:
+        """A submission begins, at this moment of the service's clock in Unix seconds."""
         ...
 
     async def refused(self, key: int) -> None:

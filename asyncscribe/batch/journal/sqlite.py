@@ -346,9 +346,9 @@ class SqliteJournal:
             linger=LINGER,
         )
 
-    async def submitting(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
+    async def submitting(self, key: int, audio_url: str, since: float, times: Mapping[str, float]) -> None:
         """See `Journal`."""
-        stored, now = _text(times), time.time()
+        stored = _text(times)
         await self._do(
             lambda connection: _update(
                 connection,
@@ -357,7 +357,7 @@ class SqliteJournal:
                 step=Step.SUBMITTING.value,
                 audio_url=audio_url,
                 doubtful_url=audio_url,
-                doubtful_since=now,
+                doubtful_since=since,
             ),
             durable=True,
             linger=LINGER,

@@ -41,7 +41,7 @@ from asyncscribe.cli.options import (
     Redact,
     Speakers,
 )
-from asyncscribe.engine.tasks import Nursery
+from asyncscribe.engine.tasks import Tasks
 from asyncscribe.models.config import TranscriptionConfig
 
 #: Seconds in which the recordings are counted before the first is begun; after that, while it runs.
@@ -243,9 +243,9 @@ async def _follow(batch: Batch, sources: Sequence[str], display: Display, print_
     tally = display.tally
     tally.known_before = lambda: batch.skipped + batch.left
     with display:
-        async with Nursery() as nursery:
+        async with Tasks() as tasks:
             counted = anyio.Event()
-            nursery.start_soon(_count, batch, sources, tally, counted)
+            tasks.start_soon(_count, batch, sources, tally, counted)
             with anyio.move_on_after(COUNT_FIRST):
                 await counted.wait()
             async with aclosing(batch.run(sources)) as outcomes:
