@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batches, engine, parsing, plots, simulator, upload
+from benchmarks import allowance, batches, engine, parsing, plots, simulator, upload
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -19,12 +19,18 @@ SCENARIOS: dict[str, Callable[[bool], Any]] = {
     "concurrency": lambda quick: engine.concurrency(quick=quick),
     "many": lambda quick: engine.many(quick=quick),
     "rate_limit": lambda quick: engine.rate_limit(quick=quick),
+    "window": lambda quick: engine.window(quick=quick),
+    "recovery": lambda quick: engine.recovery(quick=quick),
+    "storm": lambda quick: engine.storm(quick=quick),
+    "blind": lambda quick: engine.blind(quick=quick),
+    "neighbour": lambda quick: engine.neighbour(quick=quick),
     "faults": lambda quick: engine.faults(quick=quick),
     "steps": lambda quick: engine.steps(quick=quick),
     "shares": lambda quick: engine.shares(quick=quick),
     "journal": lambda quick: batches.journal(quick=quick),
     "resume": lambda quick: batches.resume(quick=quick),
     "limits": lambda quick: simulator.run(quick=quick),
+    "allowance": lambda quick: allowance.compare(),  # noqa: ARG005 - it is as quick as it gets
     "upload": lambda quick: [upload.run(gibibytes=0.1 if quick else 2.0, rounds=1 if quick else 5)],
     "parsing": lambda quick: [parsing.run(rounds=1 if quick else 3)],
 }

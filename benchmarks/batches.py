@@ -176,7 +176,7 @@ class _Forgetful:
     async def uploaded(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
         pass
 
-    async def submitting(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
+    async def submitting(self, key: int, audio_url: str, since: float, times: Mapping[str, float]) -> None:
         pass
 
     async def refused(self, key: int) -> None:

@@ -8,31 +8,39 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.peers import PEERS, Peer, Report, Task
+from benchmarks.peers import PEERS, Peer, Report, Task, changed
 from benchmarks.world import Truth, World, running
 
 OURS = "asyncscribe"
-#: Who gets done with many jobs in a time that can be waited for.
-ABLE = tuple(peer for peer in PEERS if peer != "SDK AsyncTranscriber")
 #: A peer that takes so many times the ideal, and this many seconds more, is given up.
 GIVEN_UP = (3.0, 30.0)
 #: The same for worlds that last a few seconds.
 GIVEN_UP_SOON = (3.0, 4.0)
 #: Seconds of a small world.
 SMALL = 10.0
+#: More requests than any client sends.
+UNLIMITED = (10_000_000, 300.0)
 
 
-def measure(world: World, peer: str) -> dict[str, Any]:
-    """Let one peer work through a world and return its figures."""
+def measure(world: World, peer: str, **told: Any) -> dict[str, Any]:
+    """Let one peer work through a world and return its figures.
+
+    Args:
+        world: The world.
+        peer: Its name in `PEERS`.
+        told: Fields of `Task`.
+    """
     with running(world) as server:
         server.begin()
-        task = Task(server.base_url, world.urls(), world.limit, world.rate_limit)
+        told = {"rate_limit": world.rate_limit, "hurried": world.fault_rate > 0, **told}
+        task = Task(server.base_url, world.urls(), world.limit, **told)
         factor, more = GIVEN_UP_SOON if world.ideal() < SMALL else GIVEN_UP
+        row = {"peer": peer, "changed": changed(peer, task)}
         try:
-            report = Peer(peer, task).report(factor * world.ideal() + more)
+            report = Peer(peer, task).report(factor * world.ideal() + more + sum(world.outage or ()))
         except (TimeoutError, EOFError) as error:
-            return {"peer": peer, "problem": str(error) or "it broke down"}
-        return {"peer": peer, **figures(world, report, server.truth())}
+            return {**row, "problem": str(error) or "it broke down"}
+        return {**row, **figures(world, report, server.truth())}
 
 
 def figures(world: World, report: Report, truth: Truth) -> dict[str, Any]:
@@ -65,7 +73,7 @@ def throughput(*, quick: bool) -> list[dict[str, Any]]:
     """2,000 jobs of 2 s on 200 slots: means over three seeds, as the ideal's last seconds are a matter of luck."""
     world = World(jobs=200, mean=0.5, limit=50) if quick else World(jobs=2000, mean=2, limit=200)
     rows = []
-    for peer in ABLE if quick else PEERS:
+    for peer in PEERS:
         runs: list[dict[str, Any]] = []
         for seed in range(1 if quick else 3):
             runs.append(measure(replace(world, seed=seed), peer))
@@ -87,26 +95,86 @@ def concurrency(*, quick: bool) -> list[dict[str, Any]]:
     return [
         {"limit": limit, **measure(World(jobs=10 * limit, mean=mean, limit=limit), peer)}
         for limit in limits
-        for peer in ((OURS,) if quick else ABLE)
+        for peer in ((OURS,) if quick else tuple(PEERS))
     ]
 
 
 def many(*, quick: bool) -> list[dict[str, Any]]:
-    """CPU and memory against the number of jobs; of the largest number for us alone, as it takes minutes."""
+    """CPU and memory against the number of jobs, the allowance lifted; the largest number for us alone."""
     counts = (500, 1000) if quick else (2000, 20_000, 100_000)
-    return [
-        {"jobs": jobs, **measure(World(jobs=jobs, mean=0.5, limit=200), peer)}
+    rows = [
+        {"jobs": jobs, **measure(World(jobs=jobs, mean=0.5, limit=200), peer, **_lifted(peer))}
         for jobs in counts
-        for peer in ((OURS,) if quick or jobs == counts[-1] else ABLE)
+        for peer in (
+            (OURS,) if quick or jobs == counts[-1] else ("asyncscribe", "aiohttp + semaphore", "SDK in threads")
+        )
     ]
+    short = World(jobs=1000, mean=0.2, limit=100) if quick else World(jobs=20_000, mean=0.2, limit=500)
+    return [*rows, {"jobs": short.jobs, **measure(short, OURS, **_lifted(OURS))}]
+
+
+def _lifted(peer: str) -> dict[str, Any]:
+    return {"rate_limit": UNLIMITED} if peer == OURS else {}
 
 
 def rate_limit(*, quick: bool) -> list[dict[str, Any]]:
     """Fewer HTTP requests allowed than plain polling takes."""
-    world = World(jobs=600, mean=6, limit=200, rate_limit=(3000, 20))
-    if quick:
-        return compare(World(jobs=100, mean=0.5, limit=50, rate_limit=(200, 1)), ABLE)
-    return compare(world)
+    return compare(World(jobs=600, mean=6, limit=200, rate_limit=(200, 1) if quick else (3000, 20)))
+
+
+def window(*, quick: bool) -> list[dict[str, Any]]:
+    """The allowance binds: three times as many requests are needed as a window holds."""
+    world = World(jobs=600, mean=0.5, limit=100, rate_limit=(400, 4))
+    return compare(world if quick else replace(world, jobs=3_000, limit=200, rate_limit=(2_000, 20)))
+
+
+def recovery(*, quick: bool) -> list[dict[str, Any]]:
+    """An outage while all jobs are in flight: when the last result comes after the service is back."""
+    length = 4.0 if quick else 40.0
+    world = World(jobs=100 if quick else 400, mean=2.0, limit=100 if quick else 400, outage=(1.0, length))
+    rows = []
+    for peer in PEERS:
+        row = measure(world, peer, paced=False)
+        if "makespan_over_ideal" in row:
+            row["seconds_after_recovery"] = round(row["makespan_over_ideal"] * world.ideal() - length - 1.0, 1)
+        rows.append(row)
+    return rows
+
+
+def storm(*, quick: bool) -> list[dict[str, Any]]:
+    """5% of each of four faults, twice as many lost submissions."""
+    return compare(World(jobs=100 if quick else 500, mean=1, limit=50, fault_rate=0.05))
+
+
+def blind(*, quick: bool) -> list[dict[str, Any]]:
+    """The list refused and the allowance binding: what 2,000 watched jobs cost, as a share of a core."""
+    jobs = 200 if quick else 2000
+    world = World(jobs=jobs, mean=10 if quick else 60, limit=jobs, list_refused=True)
+    row = measure(world, OURS, paced=False)
+    row["core_percent"] = round(row["cpu_ms_per_job"] * jobs / (10 * row["makespan_over_ideal"] * world.ideal()), 1)
+    return [row]
+
+
+def neighbour(*, quick: bool) -> dict[str, Any]:
+    """A script with 300 jobs in flight on 100 slots, that leaves: our slots beside it, and after it."""
+    leaves, length = (8.0, 20.0) if quick else (30.0, 60.0)
+    theirs = World(jobs=int(leaves * 100 / 2), mean=2, limit=100)
+    ours = World(jobs=int(length * 100 / 2), mean=2, limit=100, seed=1)
+    with running(ours) as server:
+        server.begin()
+        script = Peer("aiohttp + semaphore", Task(server.base_url, theirs.urls("theirs"), 300))
+        client = Peer(OURS, Task(server.base_url, ours.urls("ours"), 100))
+        reports = [script.report(600), client.report(600)]
+        truth = server.truth()
+    gone = max(job.started for job in truth.jobs if job.url.startswith("http://theirs.") and job.started is not None)
+    began = reports[1].began
+    beside = [_running(truth, began + n / 5, "http://ours.") for n in range(25, int(5 * (gone - began)))]
+    after = next(n for n in range(300) if _running(truth, gone + n / 5, "http://ours.") >= 90)
+    return {
+        "slots_beside_it": round(statistics.mean(beside), 1),
+        "seconds_to_90_slots": after / 5,
+        "changed": changed(OURS, Task(server.base_url, [], 100)),
+    }
 
 
 def faults(*, quick: bool) -> list[dict[str, Any]]:
@@ -123,7 +191,7 @@ def faults(*, quick: bool) -> list[dict[str, Any]]:
         worlds = dict(list(worlds.items())[-1:])
     results = []
     for name, world in worlds.items():
-        for peer in ABLE if quick else PEERS:
+        for peer in PEERS:
             seeds = range(1 if quick or peer != OURS else 20)
             runs = [measure(replace(world, seed=seed), peer) for seed in seeds]
             done = [run for run in runs if "lost" in run]

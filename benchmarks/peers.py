@@ -25,13 +25,17 @@ class Task:
         base_url: Address of the server.
         urls: What is to be transcribed.
         limit: The account's limit, for those who have to be told.
-        rate_limit: Requests and seconds of the HTTP rate limit, for those who can be told.
+        rate_limit: Requests and seconds of the HTTP rate limit, for those who can be told; None leaves the default.
+        paced: Whether the pace of status checks is made for jobs of 2 s; else every client keeps its own.
+        hurried: Whether the waits after failures are made for jobs of 2 s, too.
     """
 
     base_url: str
     urls: list[str]
     limit: int
     rate_limit: tuple[int, float] | None = None
+    paced: bool = True
+    hurried: bool = False
 
 
 @dataclass(slots=True)
@@ -58,26 +62,25 @@ class Report:
 
 
 def asyncscribe(task: Task) -> Callable[[Report], None]:
-    """This library, told nothing but the pace of the world."""
+    """This library with its defaults, but for what `changed` says."""
     from asyncscribe import AsyncClient, Backoff, HttpBudget, ResubmissionPolicy, SubmissionPolicy
     from asyncscribe.events import Event, LimitChanged
+
+    options: dict[str, Any] = {}
+    if task.paced:
+        options["polling"] = Backoff(initial=0.1, factor=1.5, maximum=1.0, jitter=0.1)
+    if task.hurried:
+        options["submission"] = SubmissionPolicy(lookups=(0.1, 0.3, 1.0, 2.0), quiet=3.0)
+        options["resubmission"] = ResubmissionPolicy(backoff=Backoff(0.2, 2, 3, 0.5))
+    if task.rate_limit is not None:
+        options["budget"] = HttpBudget(*task.rate_limit)
 
     async def run(report: Report) -> None:
         def on_event(event: Event) -> None:
             if isinstance(event, LimitChanged):
                 report.limits.append((time.monotonic(), event.limit))
 
-        # The defaults, made for jobs of 20 s and more, at a tenth of their times: these worlds have jobs of 2 s.
-        client = AsyncClient(
-            KEY,
-            task.base_url,
-            polling=Backoff(initial=0.1, factor=1.5, maximum=1.0, jitter=0.1),
-            submission=SubmissionPolicy(lookups=(0.1, 0.3, 1.0, 2.0), quiet=3.0),
-            resubmission=ResubmissionPolicy(backoff=Backoff(0.2, 2, 3, 0.5)),
-            budget=HttpBudget(*(task.rate_limit or (2_000_000, 300))),
-            on_event=on_event,
-        )
-        async with client:
+        async with AsyncClient(KEY, task.base_url, on_event=on_event, **options) as client:
             async for outcome in client.transcribe_many(task.urls):
                 if outcome.ok:
                     report.seen[outcome.source] = time.monotonic()
@@ -113,7 +116,7 @@ def aiohttp_with_semaphore(task: Task) -> Callable[[Report], None]:
                 async with slots:
                     job = await ask("POST", "/v2/transcript", json={"audio_url": url})
                     while job["status"] not in {"completed", "error"}:
-                        await asyncio.sleep(POLL_SECONDS)
+                        await asyncio.sleep(POLL_SECONDS if task.paced else 3.0)
                         job = await ask("GET", f"/v2/transcript/{job['id']}")
                     if job["status"] == "completed":
                         report.seen[url] = time.monotonic()
@@ -127,7 +130,9 @@ def sdk_in_threads(task: Task) -> Callable[[Report], None]:
     """The vendor's SDK, a thread for each job in flight."""
     import assemblyai as aai
 
-    aai.settings.api_key, aai.settings.base_url, aai.settings.polling_interval = KEY, task.base_url, POLL_SECONDS
+    aai.settings.api_key, aai.settings.base_url = KEY, task.base_url
+    if task.paced:
+        aai.settings.polling_interval = POLL_SECONDS
     transcriber = aai.Transcriber()
 
     def run(report: Report) -> None:
@@ -148,12 +153,14 @@ def sdk_async(task: Task) -> Callable[[Report], None]:
     """The vendor's SDK, its asynchronous group."""
     import assemblyai as aai
 
-    aai.settings.api_key, aai.settings.base_url, aai.settings.polling_interval = KEY, task.base_url, POLL_SECONDS
+    aai.settings.api_key, aai.settings.base_url = KEY, task.base_url
+    if task.paced:
+        aai.settings.polling_interval = POLL_SECONDS
 
     async def run(report: Report) -> None:
         async with aai.AsyncTranscriber() as transcriber:
             try:
-                group = await transcriber.transcribe_group(list(task.urls))
+                group = await transcriber.transcribe_group(list(task.urls), max_concurrency=task.limit)
             except Exception as error:  # noqa: BLE001 - that the group raises is what is shown
                 report.problem = repr(error)[:200]
                 return
@@ -171,6 +178,19 @@ PEERS: dict[str, Callable[[Task], Callable[[Report], None]]] = {
     "SDK in threads": sdk_in_threads,
     "SDK AsyncTranscriber": sdk_async,
 }
+
+
+def changed(peer: str, task: Task) -> str:
+    """What a peer was told, or set otherwise than its defaults are; stands beside its figures."""
+    ours = peer == "asyncscribe"
+    told = [] if ours else [f"{task.limit} at once"]
+    if task.paced:
+        told.append("status checks from 0.1 to 1 s apart (1 to 10)" if ours else f"polls every {POLL_SECONDS} s (3)")
+    if ours and task.hurried:
+        told.append("lost submissions looked for over 3 s (60), resubmits after 0.2 s (2)")
+    if ours and task.rate_limit is not None:
+        told.append(f"{task.rate_limit[0]:,} requests per {task.rate_limit[1]:g} s")
+    return "; ".join(told) or "nothing"
 
 
 def _work(name: str, task: Task, pipe: Connection) -> None:

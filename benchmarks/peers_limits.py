@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT, Look
+from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT, Evidence
 
 #: Seconds between two cuts: the signs of one excess count once. A quarter of the simulated mean duration.
 BETWEEN_CUTS = 5.0
@@ -21,7 +21,7 @@ class Fixed:
 
     initial: int
 
-    def update(self, look: Look) -> int:  # noqa: ARG002 - it never adapts
+    def update(self, evidence: Evidence) -> int:  # noqa: ARG002 - it never adapts
         """The same limit again."""
         return self.initial
 
@@ -39,14 +39,14 @@ class OwnAimd:
         """The limit before anything was seen."""
         return FREE_ACCOUNT_LIMIT
 
-    def update(self, look: Look) -> int:
+    def update(self, evidence: Evidence) -> int:
         """The limit from now on."""
-        elapsed = look.now - self._now if self._now > -math.inf else 0.0
-        self._now = look.now
-        if look.queued:
-            if look.now - self._cut >= BETWEEN_CUTS:
-                self.cut(look.now)
-        elif look.wanted:
+        elapsed = evidence.now - self._now if self._now > -math.inf else 0.0
+        self._now = evidence.now
+        if evidence.queued:
+            if evidence.now - self._cut >= BETWEEN_CUTS:
+                self.cut(evidence.now)
+        elif evidence.wanted:
             self.grow(elapsed)
         return int(self._limit)
 

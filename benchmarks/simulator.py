@@ -23,11 +23,14 @@ from statistics import fmean
 from typing import Any
 
 from asyncscribe.policies.adaptive import AdaptiveLimit
-from asyncscribe.policies.limits import Limit, Look, Others
+from asyncscribe.policies.backoff import Backoff
+from asyncscribe.policies.limits import Evidence, Limit, Others
+from asyncscribe.policies.polling import PAGE, Pace
+from benchmarks import allowance
 from benchmarks.peers_limits import Fixed, OwnAimd, OwnCubic
 
-#: Seconds between two looks of a client.
-LOOK_INTERVAL = 0.5
+#: How often a client looks at the list.
+PACE = Pace(Backoff())
 #: Weight of the newest job in a client's running mean of durations.
 NEWEST_WEIGHT = 0.05
 #: Jobs that wait for a slot in a client, which has work without end.
@@ -67,7 +70,7 @@ class Scenario:
         slots: The account's limit as steps `(from when, slots)`, the first at 0.
         clients: How many adapt.
         spacing: Time from one client's start to the next one's.
-        account_view: Whether the clients see one another's jobs; else `Look.others` is None.
+        account_view: Whether the clients see one another's jobs; else `Evidence.others` is None.
         mean: Mean duration of a job.
         sigma: Of the lognormal durations; 0.5 is a usual mix of audio lengths, 1 and more have heavy tails.
         lag: How much later than at the next look an end is noticed.
@@ -214,7 +217,7 @@ class _Simulation:
 
     def _client(self, limit: Limit, start: float, leave: float = math.inf) -> _Client:
         client = _Client(limit, leave, limit.initial)
-        self._at(start + LOOK_INTERVAL * self._random.random(), self._start, client)
+        self._at(start + self._random.random() / 2, self._start, client)
         return client
 
     def _at(self, when: float, act: Callable[..., None], *arguments: Any) -> None:
@@ -242,11 +245,25 @@ class _Simulation:
 
     def _start(self, client: _Client) -> None:
         self._submit(client)
-        self._at(self._now + LOOK_INTERVAL, self._look, client)
+        self._at(self._now + self._gap(client), self._look, client)
+
+    def _gap(self, client: _Client) -> float:
+        """Seconds until a client looks again: a request for what is queued, and one for each 200 that run."""
+        shown = (
+            [other.shown(self._now) for other in self._all]
+            if self._scenario.account_view
+            else [client.shown(self._now)]
+        )
+        running = sum(processing for processing, _ in shown)
+        requests = 1 if running + sum(queued for _, queued in shown) <= PAGE // 2 else 2 + running // PAGE
+        duration = client.duration or self._scenario.mean
+        return PACE.gap(max(1, client.running + client.queued), requests, duration, duration)
 
     def _look(self, client: _Client) -> None:
         now, scenario = self._now, self._scenario
+        ended = 0
         while client.ended and client.ended[0][0] + scenario.lag <= now:
+            ended += 1
             took = client.ended.popleft()[1]
             before = took if client.duration is None else client.duration
             client.duration = before + NEWEST_WEIGHT * (took - before)
@@ -254,9 +271,10 @@ class _Simulation:
         aged = max(0, queued - client.fresh)
         duration = client.duration if scenario.guess is None else scenario.guess * scenario.mean
         wanted = 0 if now >= client.leave else WAITING
-        client.allowed = client.limit.update(Look(now, processing, aged, wanted, self._others(client), duration))
+        evidence = Evidence(now, processing, aged, wanted, self._others(client), duration, ended)
+        client.allowed = client.limit.update(evidence)
         self._submit(client)
-        self._at(now + LOOK_INTERVAL, self._look, client)
+        self._at(now + self._gap(client), self._look, client)
 
     def _others(self, client: _Client) -> Others | None:
         if not self._scenario.account_view:
@@ -425,7 +443,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def main() -> None:
-    """Simulate, and print the table."""
+    """Simulate, and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulator", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer seeds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there, too")
@@ -441,6 +459,7 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")
     print(f"{results['scenario']}\n\n{table(results['cases'])}")
+    print(f"\nrules for the allowance of requests\n\n{table(allowance.compare())}")
 
 
 if __name__ == "__main__":

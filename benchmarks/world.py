@@ -19,6 +19,8 @@ from asyncscribe.server.faults import Answer, CutBody, Drop, Late, When
 WORDS = 200
 AUDIO_SECONDS = 80
 CREATE = ("POST", "/v2/transcript")
+#: A service behind a load balancer that has nobody to pass requests to.
+DOWN = FaultPlan(0, [FaultRule(method, "/", 1, Answer(503, "")) for method in ("GET", "POST")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class World:
         list_lag: Seconds until a job is listed.
         rate_limit: Requests and seconds of the HTTP rate limit.
         steps: Seconds after the start, and the account's limit from then on.
+        outage: Seconds after the start, and seconds for which every request is answered with 503.
+        list_refused: Whether the list is refused.
     """
 
     jobs: int
@@ -47,6 +51,8 @@ class World:
     list_lag: float = 0.0
     rate_limit: tuple[int, float] | None = None
     steps: tuple[tuple[float, int], ...] = ()
+    outage: tuple[float, float] | None = None
+    list_refused: bool = False
 
     def durations(self) -> list[float]:
         """Seconds of each job."""
@@ -77,6 +83,8 @@ class World:
             for fault in (Answer(500), html, Drop(), CutBody())
         ]
         rules += [FaultRule(*CREATE, 2 * rate, Drop(When.AFTER)), FaultRule(*CREATE, self.late, Late(1.2))]
+        refused = Answer(403, '{"error": "Forbidden"}')
+        rules.append(FaultRule("GET", "/v2/transcript", float(self.list_refused), refused, exact=True))
         return FaultPlan(self.seed, [rule for rule in rules if rule.probability])
 
 
@@ -121,6 +129,10 @@ async def _run(world: World, pipe: Connection) -> None:
             if request == "begin":
                 for after, limit in world.steps:
                     loop.call_later(after, server.set_limit, limit)
+                if world.outage is not None:
+                    begin, length = world.outage
+                    loop.call_later(begin, server.faults.plan, DOWN)
+                    loop.call_later(begin + length, server.faults.plan, world.faults())
                 continue
             jobs = [JobTruth(r.audio_url, r.status, r.taken, r.started, r.ended) for r in server.records]
             pipe.send(Truth(jobs, dict(server.requests), server.rate_limited))
