@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from asyncscribe.policies.adaptive import LARGEST, LARGEST_RAISE, SLOW_START, AdaptiveLimit, Basis
 from asyncscribe.policies.limits import Evidence, Others
-from benchmarks.simulator import BESIDE, FOUND, REGAINED, STEADY, STEPPED, STEPS, Scenario, simulate
+from benchmarks.simulator import BESIDE, FOUND, REGAINED, STEADY, STEPPED, STEPS, Neighbour, Scenario, simulate
 
 SEEDS = range(3)
 
@@ -107,7 +107,26 @@ def test_the_way_it_was_found_is_told():
     for step in range(100):
         policy.update(Evidence(1 + step / 2, 1, 4, wanted=1, others=Others(199, 400)))
     assert policy.basis is Basis.FLOOR
-    assert repr(policy) == "<AdaptiveLimit 50, floor>"
+    assert repr(policy) == "<AdaptiveLimit 60, floor>"
+
+
+@pytest.mark.parametrize("mean", [1.0, 2.0])
+def test_beside_300_jobs_of_a_neighbour_7_of_100_slots_are_kept_and_90_are_in_use_5_s_after_its_last_job_began(mean):
+    neighbour = Neighbour(300, start=10.0, leave=200.0)
+    scenario = Scenario("", slots=((0.0, 100),), mean=mean, neighbour=neighbour, length=260.0)
+    for seed in SEEDS:
+        trace = simulate(scenario, seed=seed)
+        ours = [sample.running for sample in trace.clients[0]]
+        assert fmean(ours[60:200]) >= 7
+        began_last = next(n for n in range(200, 260) if not trace.neighbour[n].queued)
+        assert max(ours[began_last : began_last + 6]) >= 90
+
+
+def test_free_slots_that_were_seen_to_exist_are_taken_at_the_pace_of_looks():
+    policy = AdaptiveLimit()
+    policy.update(Evidence(0.0, 10, 5, wanted=1, others=Others(90, 200), duration=20))
+    found = [policy.update(Evidence(step / 2, 4, 0, wanted=1, others=Others(), duration=20)) for step in range(1, 16)]
+    assert max(found[:11]) < 90 <= found[-1] <= 100  # no leap
 
 
 def test_a_queue_of_others_alone_ends_slow_start():
