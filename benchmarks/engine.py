@@ -34,7 +34,7 @@ def measure(world: World, peer: str, **told: Any) -> dict[str, Any]:
         server.begin()
         told = {"rate_limit": world.rate_limit, "hurried": world.fault_rate > 0, **told}
         task = Task(server.base_url, world.urls(), world.limit, **told)
-        factor, more = GIVEN_UP_SOON if world.ideal() < SMALL else GIVEN_UP
+        factor, more = GIVEN_UP_SOON if world.ideal() < SMALL and world.outage is None else GIVEN_UP
         row = {"peer": peer, "changed": changed(peer, task)}
         try:
             report = Peer(peer, task).report(factor * world.ideal() + more + sum(world.outage or ()))
@@ -156,10 +156,11 @@ def blind(*, quick: bool) -> list[dict[str, Any]]:
 
 
 def neighbour(*, quick: bool) -> dict[str, Any]:
-    """A script with 300 jobs in flight on 100 slots, that leaves: our slots beside it, and after it."""
-    leaves, length = (8.0, 20.0) if quick else (30.0, 60.0)
-    theirs = World(jobs=int(leaves * 100 / 2), mean=2, limit=100)
-    ours = World(jobs=int(length * 100 / 2), mean=2, limit=100, seed=1)
+    """A script with 300 jobs in flight on 100 slots, until its last one begins: our slots beside it, and after it."""
+    ramp, leaves, after = (8.0, 12.0, 8.0) if quick else (20.0, 120.0, 20.0)
+    mean = 0.5 if quick else 2.0
+    theirs = World(jobs=int(leaves * 100 / mean), mean=mean, limit=100)
+    ours = World(jobs=int(after * 100 / mean), mean=mean, limit=100, seed=1)
     with running(ours) as server:
         server.begin()
         script = Peer("aiohttp + semaphore", Task(server.base_url, theirs.urls("theirs"), 300))
@@ -168,11 +169,11 @@ def neighbour(*, quick: bool) -> dict[str, Any]:
         truth = server.truth()
     gone = max(job.started for job in truth.jobs if job.url.startswith("http://theirs.") and job.started is not None)
     began = reports[1].began
-    beside = [_running(truth, began + n / 5, "http://ours.") for n in range(25, int(5 * (gone - began)))]
-    after = next(n for n in range(300) if _running(truth, gone + n / 5, "http://ours.") >= 90)
+    beside = [_running(truth, began + n / 5, "http://ours.") for n in range(int(5 * ramp), int(5 * (gone - began)))]
+    regained = next(n for n in range(300) if _running(truth, gone + n / 5, "http://ours.") >= 90)
     return {
-        "slots_beside_it": round(statistics.mean(beside), 1),
-        "seconds_to_90_slots": after / 5,
+        f"slots_beside_it_after_{ramp:g}_s": round(statistics.mean(beside), 1),
+        "seconds_to_90_slots": regained / 5,
         "changed": changed(OURS, Task(server.base_url, [], 100)),
     }
 

@@ -2,14 +2,22 @@
 
 The service allows an account 20,000 requests in any 300 s. What was sent is counted in a sliding window, and a request
 that fits is sent at once: 2,000 jobs that need 4,000 requests wait for nothing. As the window fills, the rate that is
-let through falls: at most what is left, spread over a fortieth of the window. So a run without end settles at 95% of
-the allowance, and there is never a moment in which everything stops.
+let through falls: at most what is left, spread over a fortieth of the window.
+
+So work that fits is never slowed, and a run without end gets 95% of the allowance, in bursts: what was sent at once
+leaves the window at once. A smaller window of the same rate makes the flow even, `HttpBudget(2_000, 30)` for instance.
 
 Three lanes share the window. Polls may use least of it and slow down first: one that comes late costs nothing but time.
 Submissions may use more. The last part is left to results, to look-ups of lost answers, and to whoever asks for a
 single thing: they are what everybody else waits for.
 
-`benchmarks/simulator.py` compares this rule with a token bucket and with an even spread.
+`python -m benchmarks.simulator` compares this rule with a token bucket (5% of the allowance at once, the rest as a
+steady rate) and with an even spread (half at once, then only as fast as will never have to stop). 2,000 jobs of 2 s on
+200 slots take 24.6 s, and 52.6 s with the bucket; 15,000 jobs of 0.2 s on 500 slots take 311 s, 459 and 458 with the
+others. In half an hour of jobs of 0.5 s on 100 slots all three end as many within 1%. After a minute of refusals all
+are back as soon. Two clients that know nothing of one another are refused 952 times in half an hour, 1,142 with the
+bucket, 134 with the even spread; that is what the even spread is better at, and why a refusal makes this rule keep to
+what was left to it.
 """
 
 from __future__ import annotations
