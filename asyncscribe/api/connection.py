@@ -308,6 +308,9 @@ class Connection:
             return await self._send(request, attempt, self._requests, headers, data, self._request_timeout)
         finally:
             _attempt.reset(token)
+            # Timers copy the context and keep it for a minute, cancelled or not: through the custody they would keep
+            # the job and its transcript.
+            attempt.custody = None
 
     def _repeated(self) -> None:
         self.statistics.hidden_repeats += 1

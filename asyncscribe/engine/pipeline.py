@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 from typing import Any, TypeAlias, TypeVar
 
 import anyio
-from anyio.streams.memory import MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from asyncscribe.containment import is_cancelled
 from asyncscribe.engine.handle import JobRecord
@@ -63,7 +63,7 @@ class Pipeline:
         self._windows.add(window)
         try:
             self._tasks.start_soon(work.take_up, sources)
-            async for result in receive:
+            while (result := await _next(receive)) is not None:
                 if isinstance(result, Exception):
                     raise result
                 if not ordered:
@@ -199,6 +199,17 @@ class _Window:
 
     def wake(self) -> None:
         self._left.set()
+
+
+async def _next(stream: MemoryObjectReceiveStream[R]) -> R | None:
+    """What is next on the stream; None at its end."""
+    # `receive` takes a turn of the event loop for each item: when more than one job ends in a turn, results pile up.
+    with suppress(anyio.WouldBlock, anyio.EndOfStream):
+        return stream.receive_nowait()
+    try:
+        return await stream.receive()
+    except anyio.EndOfStream:
+        return None
 
 
 async def _each(sources: Sources[R]) -> AsyncGenerator[R, None]:

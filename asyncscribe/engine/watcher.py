@@ -134,7 +134,8 @@ class Watcher:
         self._is_wanted = is_wanted
         self._rng = rng
         self._jobs: dict[TranscriptId, _WatchedJob] = {}
-        self._agenda: list[tuple[float, int, _WatchedJob]] = []
+        # By id, so that one that has ended is not kept, with its transcript, until its next turn would have come.
+        self._agenda: list[tuple[float, int, TranscriptId]] = []
         self._notes = count()
         self._sightings = Sightings()
         self._running = False
@@ -346,7 +347,7 @@ class Watcher:
         if job.noted <= due:
             return
         job.noted = due
-        heapq.heappush(self._agenda, (due, next(self._notes), job))
+        heapq.heappush(self._agenda, (due, next(self._notes), job.id))
         if due < self._earliest and not self._list_leads:
             self._changed.set()
 
@@ -395,11 +396,12 @@ class Watcher:
         agenda = self._agenda
         postponed = []
         while agenda and agenda[0][0] <= now + SOON:
-            noted, _, job = heapq.heappop(agenda)
-            if noted != job.noted:
+            noted, _, transcript_id = heapq.heappop(agenda)
+            job = self._jobs.get(transcript_id)
+            if job is None or noted != job.noted:
                 continue
             job.noted = float("inf")
-            if job.turn is None or job.turn.done() or job.id not in self._jobs:
+            if job.turn is None or job.turn.done():
                 continue
             if job.is_listed and not job.hinted and not self._list_failures:
                 job.plan.sighted(self._sightings.duration)

@@ -1,9 +1,10 @@
 import asyncio
+import gc
 from contextlib import aclosing
 
 import pytest
 
-from asyncscribe import Outcome, SourceError, TranscriptionFailed, WaitInterrupted
+from asyncscribe import Backoff, Outcome, SourceError, Transcript, TranscriptionFailed, WaitInterrupted
 from asyncscribe.events import StateChanged
 from asyncscribe.server import faults
 from tests.support import open_client, recording
@@ -184,6 +185,17 @@ async def test_closing_the_client_loses_no_outcome_and_names_the_jobs_that_go_on
 async def test_a_single_source_is_a_mistake(client, single):
     with pytest.raises(TypeError, match="iterable of sources"):
         client.transcribe_many(single)
+
+
+@pytest.mark.looptime
+async def test_nothing_of_a_job_is_kept_once_its_outcome_was_taken(server, nothing_left):
+    server.set_limit(50)
+    # A pace at which the next check of a job would be due long after it has ended.
+    async with open_client(server, polling=Backoff(100, 2, 1000, 0), concurrency=50) as client:
+        kept = []
+        async for _ in client.transcribe_many([recording(str(n), seconds=2 + n % 7 / 7) for n in range(300)]):
+            kept.append(sum(type(thing) is Transcript for thing in gc.get_objects()))
+    assert min(kept[150:]) <= 2  # they end in waves
 
 
 async def test_two_pipelines_share_the_slots(server, nothing_left):
