@@ -67,11 +67,15 @@ class World:
         ]
 
     def ideal(self) -> float:
-        """Seconds until the last job ends, first come, first served, if nothing but the jobs took time."""
+        """Seconds until the last job ends, first come, first served, if nothing but the jobs took time.
+
+        Where requests are limited, at least until two for each job have been allowed.
+        """
         slots = [0.0] * self.limit
         for seconds in self.durations():
             heapq.heapreplace(slots, slots[0] + seconds)
-        return max(slots)
+        allowed, window = self.rate_limit or (2 * self.jobs, 0.0)
+        return max(*slots, (2 * self.jobs - 1) // allowed * window)
 
     def faults(self) -> FaultPlan:
         """The faults of requests."""

@@ -43,8 +43,8 @@ Growth asks that somebody waited for a slot since the last look. That the number
 substitute: at ten ends a second a look never finds all slots taken, and growth starves.
 
 **Neighbours that never adapt.** A script that keeps 600 jobs in flight makes every adapting client give way until it
-has a slot or two. When the queue of the others is longer than E for a while, the limit doesn't fall below 0.3 E: one
-such client keeps 16 of 200 slots beside that script, four keep 51. Nine adapting clients on that floor would make such a
+has a slot or two. When the others' queue is longer than E for a while, the limit doesn't fall below 0.3 E: one such
+client keeps 16 of 200 slots beside that script, four keep 51. Nine adapting clients on that floor would make such a
 queue themselves, so it lapses from time to time, and with it the queue, if it was theirs.
 
 **What the figures are worth.** The constants come from `benchmarks/simulator.py`: looks as often as the watcher has
