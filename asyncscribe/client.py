@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
@@ -28,6 +30,7 @@ from asyncscribe.engine.uploads import Uploader
 from asyncscribe.engine.watcher import Watcher, WatcherStatistics
 from asyncscribe.errors import ConfigurationError, NotOpen, SourceError
 from asyncscribe.events import EventHandler, LimitChanged, Listeners
+from asyncscribe.masking import Secret
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.results import Match, Passage
@@ -116,6 +119,7 @@ class AsyncClient:
         resolved = settings.resolve(api_key, base_url, allow_http=allow_http)
         self._emit = emit = Listeners(on_event)
         self.base_url = resolved.base_url
+        self._key = Secret(resolved.api_key.get_secret_value())
         self._transport = Transport(
             resolved, timeouts=timeouts, retry=retry, budget=budget, on_event=emit, trust_env=trust_env
         )
@@ -179,6 +183,10 @@ class AsyncClient:
     def _limit_changed(self, limit: int) -> None:
         self._emit(LimitChanged(limit, self._slots.basis))
         self._pipeline.limit_changed()
+
+    def key_digest(self, salt: str) -> str:
+        """A salted hash of the API key: says whether a key is the same as before, and nothing about it."""
+        return hmac.new(salt.encode(), self._key.encode(), hashlib.sha256).hexdigest()
 
     @property
     def stats(self) -> ClientStatistics:

@@ -16,8 +16,8 @@ from typing import Any
 
 from asyncscribe import AsyncClient, Backoff, HttpBudget, TranscriptionConfig
 from asyncscribe.batch import Batch, Format, SqliteJournal
-from asyncscribe.batch.inputs.identity import content_of_url, fingerprint
-from asyncscribe.batch.journal.records import Entry, JobRecord, Journal, Recording, Step
+from asyncscribe.batch.inputs.identity import content_of_url, fingerprint, identity_of
+from asyncscribe.batch.journal.records import Entry, JobRecord, Journal, Newcomer, Recording, Step
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME
 from asyncscribe.batch.outputs import Outputs
 from asyncscribe.models.transcript import TranscriptId
@@ -134,16 +134,19 @@ def _peak() -> float:
 async def _prepare(folder: Path, base_url: str, urls: list[str]) -> None:
     """A journal and an output folder as if these had been transcribed."""
     async with SqliteJournal(folder) as made:
-        await made.bind(base_url, lasting=False)
+        await made.bind(base_url, lasting=True)
     config = fingerprint(TranscriptionConfig())
     connection = sqlite3.connect(folder / JOURNAL_NAME)
     for number, url in enumerate(urls, 1):
         name = str(number - 1)
-        job = (number, content_of_url(url), config, json.dumps([f"{number:036}"]))
-        connection.execute("INSERT INTO jobs (key, content, config, step, ids) VALUES (?, ?, ?, 'completed', ?)", job)
-        recording = (name, name_of(url), content_of_url(url), number)
+        job = (number, base_url, content_of_url(url), config, json.dumps([f"{number:036}"]))
         connection.execute(
-            "INSERT INTO recordings (name, source, content, job, written) VALUES (?, ?, ?, ?, 1)", recording
+            "INSERT INTO jobs (key, service, content, config, step, ids) VALUES (?, ?, ?, ?, 'completed', ?)", job
+        )
+        recording = (identity_of(url), name, name, name_of(url), content_of_url(url), number, f'{{"json": {number}}}')
+        connection.execute(
+            "INSERT INTO recordings (identity, name, folded, source, content, job, files) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            recording,
         )
         (folder / f"{name}.json").write_text("{}")
     connection.commit()
@@ -159,8 +162,26 @@ class _Forgetful:
     async def bind(self, service: str, *, lasting: bool) -> None:
         pass
 
-    async def entries(self, names: Sequence[str]) -> dict[str, Entry]:  # noqa: ARG002 - the protocol's name
+    async def fact(self, name: str) -> str | None:  # noqa: ARG002 - the protocol's name
+        return None
+
+    async def keep_fact(self, name: str, value: str) -> None:
+        pass
+
+    async def latest_ids(self, service: str, limit: int) -> list[TranscriptId]:  # noqa: ARG002 - the protocol's names
+        return []
+
+    async def entries(self, identities: Sequence[str]) -> dict[str, Entry]:  # noqa: ARG002 - the protocol's name
         return {}
+
+    async def name(self, newcomers: Sequence[Newcomer]) -> list[Entry]:
+        return [Entry(Recording(one.identity, one.name, one.source), None) for one in newcomers]
+
+    async def name_apart(self, newcomer: Newcomer) -> Entry:
+        return Entry(Recording(newcomer.identity, newcomer.name, newcomer.source), None)
+
+    async def take_over(self, identity: str, newcomer: Newcomer) -> Entry:  # noqa: ARG002 - the protocol's name
+        return await self.name_apart(newcomer)
 
     async def all(self) -> AsyncIterator[Entry]:
         entries: tuple[Entry, ...] = ()
@@ -168,7 +189,7 @@ class _Forgetful:
             yield entry
 
     async def assign(self, recordings: Sequence[Recording], config: str) -> list[JobRecord]:
-        return [JobRecord(next(self._keys), one.content or "", config, Step.FOUND) for one in recordings]
+        return [JobRecord(next(self._keys), "", one.content or "", config, Step.FOUND) for one in recordings]
 
     async def keep(self, recording: Recording) -> None:
         pass
@@ -186,7 +207,7 @@ class _Forgetful:
         pass
 
     async def completed(
-        self, key: int, names: Sequence[str], audio_seconds: float | None, times: Mapping[str, float]
+        self, key: int, written: Mapping[str, Sequence[str]], audio_seconds: float | None, times: Mapping[str, float]
     ) -> None:
         pass
 
@@ -200,7 +221,7 @@ class _Forgetful:
         pass
 
     async def begin_again(self, key: int) -> JobRecord:
-        return JobRecord(key, "", "", Step.FOUND)
+        return JobRecord(key, "", "", "", Step.FOUND)
 
     async def adopt(self, key: int, transcript_id: TranscriptId, audio_url: str | None) -> None:
         pass

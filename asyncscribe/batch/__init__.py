@@ -1,10 +1,12 @@
 """Folders of recordings in, a folder of transcripts out."""
 
-from asyncscribe.batch.journal.records import Entry, JobRecord, Journal, Recording, Step
+from asyncscribe.batch.inputs.probing import Length
+from asyncscribe.batch.journal.records import Entry, JobRecord, Journal, Newcomer, Recording, Step
 from asyncscribe.batch.journal.sqlite import SqliteJournal
 from asyncscribe.batch.outputs import Format
 from asyncscribe.batch.planning import Plan
-from asyncscribe.batch.runner import Batch, BatchOutcome, Prospect
+from asyncscribe.batch.runner import Batch, BatchOutcome
+from asyncscribe.batch.survey import Prospect, Survey
 
 __all__ = [
     "Batch",
@@ -13,9 +15,12 @@ __all__ = [
     "Format",
     "JobRecord",
     "Journal",
+    "Length",
+    "Newcomer",
     "Plan",
     "Prospect",
     "Recording",
     "SqliteJournal",
     "Step",
+    "Survey",
 ]

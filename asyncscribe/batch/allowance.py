@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
+
+class Admission(Enum):
+    """What the allowance says to a recording."""
+
+    GRANTED = auto()
+    """It may be submitted."""
+    LATER = auto()
+    """Its length is not known, and neither is that of another one that is under way: it has to wait for that."""
+    REFUSED = auto()
+    """It does not fit any more."""
+
 
 class Allowance:
-    """Admits recordings until their length adds up to the allowance.
+    """Admits new work until its length adds up to the allowance, and holds back nothing else.
 
-    A recording of unknown length is admitted while anything is left. It counts as the mean of those that ended, and as
-    what it was once it has ended too; so a run can exceed its allowance by what is in flight of those.
+    What does not fit is refused, and what is shorter may still fit. Where lengths are unknown, recordings are admitted
+    one at a time: so a run exceeds its allowance by one recording at most.
 
     Args:
-        seconds: Seconds of audio; None admits everything.
+        seconds: Seconds of audio, each channel that is paid for counted; None admits everything.
     """
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
         self._taken = 0.0
-        self._ended = 0
-        self._ended_seconds = 0.0
+        self._unknown = 0
         #: Whether something was refused.
         self.exhausted = False
 
@@ -26,27 +38,30 @@ class Allowance:
         """Whether lengths matter at all."""
         return self._seconds is not None
 
-    def admit(self, seconds: float | None) -> float | None:
-        """What a recording of this length counts, in seconds, from now on; None if it may not be submitted."""
+    def admit(self, seconds: float | None) -> Admission:
+        """Ask for a recording.
+
+        Args:
+            seconds: Its length; None if that is unknown. It counts from now on, if it is granted.
+        """
         if self._seconds is None:
-            return 0.0
-        self.exhausted = (
-            self.exhausted or self._taken + (seconds or 0.0) > self._seconds or self._taken >= self._seconds
-        )
-        if self.exhausted:
-            return None
-        counted = seconds if seconds is not None else self._mean
-        self._taken += counted
-        return counted
+            return Admission.GRANTED
+        if seconds is None and self._unknown:
+            return Admission.LATER
+        if self._taken >= self._seconds or self._taken + (seconds or 0.0) > self._seconds:
+            self.exhausted = True
+            return Admission.REFUSED
+        self._taken += seconds or 0.0
+        self._unknown += seconds is None
+        return Admission.GRANTED
 
-    def correct(self, counted: float, actual: float | None) -> None:
-        """Count a recording as what it turned out to be, 0 if it was not paid for; None if that is still unknown."""
+    def ended(self, admitted: float | None, actual: float | None) -> None:
+        """A recording that was granted has ended.
+
+        Args:
+            admitted: The length that was asked for.
+            actual: What it turned out to be, 0 if it was not paid for; None if that is still unknown.
+        """
+        self._unknown -= admitted is None
         if actual is not None:
-            self._taken += actual - counted
-            if actual:
-                self._ended += 1
-                self._ended_seconds += actual
-
-    @property
-    def _mean(self) -> float:
-        return self._ended_seconds / self._ended if self._ended else 0.0
+            self._taken += actual - (admitted or 0.0)

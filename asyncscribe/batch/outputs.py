@@ -56,9 +56,28 @@ class Outputs:
         """The files of a recording, in the order of the formats."""
         return [self._folder / f"{name}.{form.value}" for form in self._formats]
 
-    def exist(self, name: str) -> bool:
-        """Whether all files of a recording exist. Asked for each of a batch: `Path` takes thrice as long."""
-        return all(os.path.isfile(f"{self._folder}{os.sep}{name}.{form.value}") for form in self._formats)  # noqa: PTH113
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """What is written for each transcript."""
+        return tuple(form.value for form in self._formats)
+
+    def path(self, name: str, form: str) -> Path:
+        """The file of a recording in a format."""
+        return self._folder / f"{name}.{form}"
+
+    def present(self, name: str, *, every: bool = False) -> frozenset[str]:
+        """The formats of which a recording has a file.
+
+        Args:
+            name: What it is called.
+            every: Look for every format that there is, not only for those that are written.
+        """
+        # Asked for each recording of a batch: `Path` takes thrice as long.
+        return frozenset(
+            form.value
+            for form in (Format if every else self._formats)
+            if os.path.isfile(f"{self._folder}{os.sep}{name}.{form.value}")  # noqa: PTH113
+        )
 
     async def write(self, name: str, transcript: Transcript) -> list[Path]:
         """Write a transcript in all formats and return the files.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum, auto
 
 from asyncscribe.batch.journal.records import JobRecord, Step
@@ -22,19 +23,34 @@ class Plan(Enum):
     """Its job begins, or goes on from where it ended; a completed one is only fetched and written."""
 
 
-def plan(job: JobRecord, *, there: bool, under_way: bool = False, retry_failed: bool = False) -> Plan:
+def plan(
+    job: JobRecord,
+    *,
+    formats: Iterable[str],
+    there: Collection[str],
+    files: Mapping[str, int],
+    under_way: bool = False,
+    retry_failed: bool = False,
+) -> Plan:
     """Decide.
 
     Args:
-        job: The job of the recording's content and configuration.
-        there: Whether all its files were written for that job and still exist.
+        job: The job of the recording's present content and configuration.
+        formats: What is to be written.
+        there: The formats of which there is a file.
+        files: Which job's transcript was written to each of them.
         under_way: Whether this run works on the job already.
         retry_failed: Whether failed jobs are tried again.
     """
     if under_way:
         return Plan.SHARE
-    if job.step is Step.COMPLETED and there:
+    if job.step is Step.COMPLETED and all(form in there and files.get(form) == job.key for form in formats):
         return Plan.NOTHING
     if job.step is Step.FAILED:
         return Plan.BEGIN_AGAIN if retry_failed else Plan.LEAVE
     return Plan.WORK
+
+
+def is_paid(job: JobRecord) -> bool:
+    """Whether something was submitted for a job, or may have been: going on with it is not paid for again."""
+    return bool(job.ids) or job.doubtful_url is not None

@@ -13,6 +13,7 @@ from asyncscribe.errors import MissingApiKey
 from asyncscribe.events import EventHandler
 from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT
+from asyncscribe.settings import resolve
 
 #: The embedded server answers at once and has no request limit worth saving.
 LOCAL_POLLING = Backoff(initial=0.2, factor=1.3, maximum=1.0, jitter=0.1)
@@ -25,7 +26,6 @@ async def connect(
     base_url: str | None,
     concurrency: int | None = None,
     on_event: EventHandler | None = None,
-    sends: bool = True,
 ) -> AsyncIterator[AsyncClient]:
     """Open a client.
 
@@ -34,7 +34,6 @@ async def connect(
         base_url: Where the API is; not with `local`.
         concurrency: Jobs at once; None finds the account's limit.
         on_event: Told of every event.
-        sends: Whether anything will be sent; if not, no key is needed.
 
     Raises:
         UserError: The options contradict one another, or the embedded server is not installed.
@@ -58,13 +57,15 @@ async def connect(
             on_event=on_event,
             trust_env=trust_env,
         )
-        try:
-            opened = client(key)
-        except MissingApiKey:
-            if sends:
-                raise
-            opened = client("none")
-        yield await stack.enter_async_context(opened)
+        yield await stack.enter_async_context(client(key))
+
+
+def address(base_url: str | None) -> str:
+    """The address of the API that a client would use; no key is needed to know it."""
+    try:
+        return resolve(None, base_url).base_url
+    except MissingApiKey:
+        return resolve("none", base_url).base_url
 
 
 def _server(limit: int):  # type: ignore[no-untyped-def]  # noqa: ANN202

@@ -58,6 +58,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object a line
 TranscriptArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the transcript.")]
 
 
+def folder(text: str) -> Path:
+    """The output folder of a batch. An empty name is what a variable of the shell gives that is not set."""
+    if not text.strip():
+        raise typer.BadParameter("it is empty; name a folder, or . for this one")
+    return Path(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Features:
     """What `transcribe` and `batch` are asked for, as it was typed."""

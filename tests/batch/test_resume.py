@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from asyncscribe import BadRequest, ConnectFailed, JournalBusy, JournalCorrupt, JournalError, JournalLost, WaitRefused
-from asyncscribe.batch import Batch, Format, Plan
+from asyncscribe.batch import Batch, Format, Plan, Survey
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME, MIGRATIONS, SqliteJournal
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.server import LocalServer, faults
@@ -22,6 +22,11 @@ async def run(client, output, *sources, **options):
     async with Batch(client, output, **options) as batch:
         outcomes = [outcome async for outcome in batch.run([str(source) for source in sources])]
     return batch, outcomes
+
+
+async def survey(output, *sources, journal=None, service="", **options):
+    survey = Survey(output, journal, service, **options)
+    return [prospect async for prospect in survey.run([str(source) for source in sources])]
 
 
 def posts(server):
@@ -109,7 +114,7 @@ async def test_a_submitted_job_is_waited_for_even_if_its_file_is_gone(server, cl
             await outcomes.aclose()
     connection = sqlite3.connect(output / JOURNAL_NAME)
     connection.execute("UPDATE jobs SET step = 'submitted'")
-    connection.execute("UPDATE recordings SET written = 0")
+    connection.execute("UPDATE recordings SET files = '{}'")
     connection.commit()
     connection.close()
     (output / "a.wav.json").unlink()
@@ -137,18 +142,6 @@ async def test_a_transcript_that_is_gone_is_told_and_paid_for_only_on_request(se
     assert posts(server)[0] == 2
 
 
-async def test_an_allowance_stops_the_submissions_and_lets_the_rest_end(server, client, output):
-    sources = [recording(str(number), duration=1800) for number in range(40)]
-    batch, outcomes = await run(client, output, *sources, max_hours=1)
-    assert batch.exhausted
-    # Of addresses nobody knows the length before they end, so what was taken up by then is more than two.
-    assert 2 <= len(outcomes) < 30
-    assert all(outcome.error is None for outcome in outcomes)
-    batch, rest = await run(client, output, *sources)
-    assert batch.skipped == len(outcomes)
-    assert len(outcomes) + len(rest) == 40
-
-
 async def test_two_batches_on_one_folder(server, client, folder, output):
     async with Batch(client, output):
         with pytest.raises(JournalBusy, match=f"process {os.getpid()} on .* is at work"):
@@ -165,23 +158,6 @@ async def test_a_damaged_journal_is_told_with_a_way_on(server, client, folder, o
     assert posts(server) == (5, 5)
 
 
-async def test_a_journal_of_an_earlier_version_is_raised_to_this_one(server, client, folder, output):
-    await run(client, output, folder)
-    (output / JOURNAL_NAME).rename(output / "now")
-    connection = sqlite3.connect(output / JOURNAL_NAME)
-    connection.executescript(f"{MIGRATIONS[0]} PRAGMA user_version=1; ATTACH '{output / 'now'}' AS now;")
-    for table in ("jobs", "recordings", "limits", "facts"):
-        columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
-        connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}")
-    connection.commit()
-    connection.close()
-    batch, outcomes = await run(client, output, folder)
-    assert (batch.skipped, outcomes) == (5, [])
-    connection = sqlite3.connect(output / JOURNAL_NAME)
-    assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
-    connection.close()
-
-
 async def test_a_lost_journal_is_noticed_before_anything_is_paid_again(server, client, folder, output):
     await run(client, output, folder)
     (output / JOURNAL_NAME).unlink()
@@ -190,9 +166,11 @@ async def test_a_lost_journal_is_noticed_before_anything_is_paid_again(server, c
         with pytest.raises(JournalLost, match="batch recover") as told:
             await run(client, output, folder)
     assert told.value.transcript.is_file()
-    async with Batch(client, output) as batch:
-        with pytest.raises(JournalLost):
-            assert [prospect async for prospect in batch.survey([str(folder)])]
+    # Whatever formats are asked for.
+    with pytest.raises(JournalLost):
+        await run(client, output, folder, formats=[Format.SRT, Format.JSON])
+    with pytest.raises(JournalLost):
+        await survey(output, folder, service=server.base_url)
     assert sum(posts(server)) == before
 
 
@@ -227,9 +205,9 @@ async def test_a_service_that_can_not_be_reached_is_not_tried_for_every_recordin
 async def test_a_file_is_known_by_whatever_way_it_is_named(server, client, folder, output, monkeypatch):
     await run(client, output, folder)
     monkeypatch.chdir(folder)
-    async with Batch(client, output) as batch:
-        plans = [prospect.plan async for prospect in batch.survey(["."])]
-    assert plans == [Plan.NOTHING] * 5
+    async with SqliteJournal(output, read_only=True) as journal:
+        prospects = await survey(output, ".", journal=journal, service=server.base_url)
+    assert [prospect.plan for prospect in prospects] == [Plan.NOTHING] * 5
 
 
 async def test_a_later_version_is_not_touched(client, output):
@@ -255,18 +233,20 @@ async def test_a_journal_that_can_not_be_written_stops_before_anything_is_paid(s
     assert posts(server)[0] == 0
 
 
-async def test_unfinished_jobs_of_another_service_are_not_lost(nothing_left, output):
-    async with SqliteJournal(output) as journal:
-        await journal.bind("https://api.assemblyai.com", lasting=True)
-        await journal.bind("http://127.0.0.1:1", lasting=False)
-        await journal.bind("https://api.assemblyai.com", lasting=True)
-    connection = sqlite3.connect(output / JOURNAL_NAME)
-    connection.execute("INSERT INTO jobs (content, config, step, ids) VALUES ('a', 'b', 'submitted', '[\"x\"]')")
-    connection.commit()
-    connection.close()
-    async with SqliteJournal(output) as journal:
-        with pytest.raises(JournalError, match="1 unfinished jobs of https://api"):
-            await journal.bind("https://api.eu.assemblyai.com", lasting=True)
+async def test_a_run_elsewhere_neither_wipes_nor_spoils_anything(server, client, folder, output):
+    await run(client, output, folder)
+    async with LocalServer(limit=2, api_key=KEY) as other, open_client(other) as elsewhere:
+        await run(elsewhere, output, folder)
+        assert posts(other) == (5, 5)
+    async with LocalServer(limit=2, api_key=KEY) as embedded, open_client(embedded) as local:
+        await run(local, output, folder, ephemeral=True)
+    (output / "a.wav.json").unlink()
+    _, outcomes = await run(client, output, folder)
+    # What the others wrote is not this one's, and is fetched; nothing is paid again.
+    assert len(outcomes) == 5
+    assert posts(server) == (5, 5)
+    batch, outcomes = await run(client, output, folder)
+    assert (batch.skipped, outcomes) == (5, [])
 
 
 async def test_what_an_embedded_server_had_is_begun_again_at_the_next(nothing_left, folder, output):
@@ -275,7 +255,7 @@ async def test_what_an_embedded_server_had_is_begun_again_at_the_next(nothing_le
             await run(client, output, folder, ephemeral=True)
             connection = sqlite3.connect(output / JOURNAL_NAME)
             connection.execute("UPDATE jobs SET step = 'submitted'")
-            connection.execute("UPDATE recordings SET written = 0")
+            connection.execute("UPDATE recordings SET files = '{}'")
             connection.commit()
             connection.close()
             assert posts(server) == (5, 5)

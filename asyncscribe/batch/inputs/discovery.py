@@ -1,22 +1,23 @@
 """Which recordings a batch has, and what each is called in the output folder.
 
-Folders are walked lazily, in a stable order. Names never clash: should a later argument hold something of the same
-relative path as an earlier one, a hash of its full address is put into its name. Nothing is remembered per file, so a
-folder may be of any size.
+Folders are walked lazily, in a stable order, and nothing is remembered per file of theirs, so a folder may be of any
+size. What two arguments both lead to is found once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
+import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from glob import has_magic, iglob
 from itertools import groupby, islice, takewhile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from asyncscribe.batch.inputs.identity import content_of_url
+from asyncscribe.batch.inputs.naming import safe
 from asyncscribe.batch.inputs.stores import is_store, recordings
 from asyncscribe.errors import SourceError
 from asyncscribe.sources import SignedOnDemand
@@ -27,6 +28,13 @@ MEDIA_SUFFIXES = frozenset(
     ".mkv .mogg .mov .mp2 .mp3 .mp4 .mpga .mts .mxf .oga .ogg .opus .qcp .ts .tta .voc .wav .webm .wma .wv".split()
 )
 
+#: Those that are names of programs' source code, too.
+AMBIGUOUS_SUFFIXES = frozenset({".ts", ".mts"})
+#: Bytes of a file that are looked at to tell.
+PEEKED = 1024
+#: Control characters that are in no text.
+NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1b")
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -34,7 +42,8 @@ class Item:
 
     Attributes:
         source: A path, a URL, or an object whose URL is signed when it is submitted.
-        name: Its relative path in the output folder, its suffix included, without that of a format.
+        name: What it would be called in the output folder: a relative path, its suffix included, without that of a
+            format. Two may have the same; the journal tells them apart.
         content: Identifies what is in an object of a store; None for paths and URLs.
     """
 
@@ -45,11 +54,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A folder, or a place in an object store, that was named or met and can't be read.
+    """A place that was named or met, and of which nothing is taken.
 
     Attributes:
         path: Where it is.
-        problem: Why it can't be read.
+        problem: Why.
     """
 
     path: Path | str
@@ -68,6 +77,7 @@ class Discovery:
     def __init__(self, arguments: Sequence[str], output: Path | None = None) -> None:
         self._arguments = arguments
         self._output = None if output is None else output.resolve()
+        self._named: set[Path] | None = None
         self.unreadable: list[Unreadable] = []
 
     async def chunks(self) -> AsyncIterator[list[Item]]:
@@ -90,14 +100,22 @@ class Discovery:
                 yield some
 
     async def _stored(self, argument: str, found: _Found) -> AsyncIterator[list[Item]]:
+        some = False
         try:
             async for page in recordings(argument, is_media):
-                yield [
-                    Item(stored.source, found.free_name(stored.source.name, stored.name), stored.content)
+                items = [
+                    Item(stored.source, safe(stored.name), stored.content)
                     for stored in page
+                    if found.take_address(stored.source.name)
                 ]
+                some = True
+                if items:
+                    yield items
         except SourceError as error:
             self.unreadable.append(Unreadable(argument, error.problem))
+        else:
+            if not some:
+                self.unreadable.append(Unreadable(argument, "there is no audio or video below this address"))
 
     async def items(self) -> AsyncIterator[Item]:
         """The recordings, argument by argument."""
@@ -109,31 +127,62 @@ class Discovery:
         """How many recordings there are; walks everything once more."""
         return sum([len(some) async for some in Discovery(self._arguments, self._output).chunks()])
 
+    def covers(self, path: Path) -> bool:
+        """Whether a path is one that is named, or below a folder that is."""
+        if self._named is None:
+            self._named = {
+                Path(os.path.abspath(top))  # noqa: PTH100 - as identities are made
+                for argument in self._arguments
+                if not is_url(argument) and not is_store(argument)
+                for top in _tops(argument)
+            }
+        return any(place in self._named for place in (path, *path.parents))
+
     def _find(self, arguments: Sequence[str], found: _Found) -> Iterator[Item]:
         for argument in arguments:
             if is_url(argument):
-                if found.take_address(argument):
-                    yield Item(argument, found.free_name(argument, _url_name(argument)))
+                if found.take_address(content_of_url(argument)):
+                    yield Item(argument, safe(_url_name(argument)))
                 continue
             for root, top in _roots(argument):
-                for path in self._files(root):
-                    if not found.has_file(path):
-                        yield Item(path, found.free_name(path, root.name if path == top else _below(path, top)))
-                found.took(root)
+                if _is_folder(root):
+                    yield from self._below(root, top, found)
+                elif found.take_file(root) and self._is_sendable(root):
+                    # Missing or unreadable: the job says so, and counts as failed.
+                    yield Item(root, safe(root.name if root == top else _below(root, top)))
 
-    def _files(self, root: Path) -> Iterator[Path]:
-        if _is_folder(root):
-            yield from self._walk(root, frozenset())
-        else:
-            # Missing or unreadable: the job says so, and counts as failed.
-            yield root
+    def _below(self, root: Path, top: Path, found: _Found) -> Iterator[Item]:
+        try:
+            real = root.resolve()
+        except (OSError, RuntimeError) as error:
+            self.unreadable.append(Unreadable(root, str(error)))
+            return
+        if real == self._output:
+            problem = "this is the output folder itself; transcripts go elsewhere: name another folder with --output"
+            self.unreadable.append(Unreadable(root, problem))
+            return
+        for path in self._walk(root, frozenset(), found):
+            yield Item(path, safe(_below(path, top)))
+        found.took_folder(real)
 
-    def _walk(self, folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    def _is_sendable(self, path: Path) -> bool:
+        """Whether it is no pipe, socket or device, which would never end or say nothing; it is told if it is one."""
+        try:
+            mode = path.stat().st_mode
+        except (OSError, ValueError):
+            return True
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            return True
+        self.unreadable.append(Unreadable(path, "it is no file, but a pipe, a socket or a device"))
+        return False
+
+    def _walk(self, folder: Path, above: frozenset[tuple[int, int]], found: _Found) -> Iterator[Path]:
         try:
             status = folder.stat()
             identity = (status.st_dev, status.st_ino)
+            real = folder.resolve()
             # A link that leads to a folder above would be walked for ever.
-            if identity in above or (self._output is not None and folder.resolve() == self._output):
+            if identity in above or real == self._output or found.has_folder(real):
                 return
             with os.scandir(folder) as entries:
                 listed = sorted(entries, key=lambda entry: entry.name)
@@ -144,57 +193,53 @@ class Discovery:
             if entry.name.startswith("."):
                 continue
             if _is_folder(entry):
-                yield from self._walk(Path(entry.path), above | {identity})
-            elif is_media(entry.name):
-                yield Path(entry.path)
+                yield from self._walk(Path(entry.path), above | {identity}, found)
+            elif is_media(entry.name) and not found.has_file(real / entry.name):
+                path = Path(entry.path)
+                if self._is_sendable(path) and not _is_program(path):
+                    yield path
 
 
 class _Found:
     """What the earlier arguments gave. Of files and addresses, of which there may be many, only hashes are kept."""
 
     def __init__(self) -> None:
-        self._folders: list[tuple[Path, Path]] = []
+        self._folders: set[Path] = set()
         self._seen: set[int] = set()
-        self._names: set[int] = set()
 
-    def take_address(self, url: str) -> bool:
+    def take_address(self, address: str) -> bool:
         """Whether an address is new; it is not any more."""
-        known = hash(url) in self._seen
-        self._seen.add(hash(url))
+        known = hash(address) in self._seen
+        self._seen.add(hash(address))
         return not known
 
-    def has_file(self, path: Path) -> bool:
-        """Whether an earlier argument was this file, or a folder whose walk came to it."""
-        if not self._seen and not self._folders:
-            return False
+    def take_file(self, path: Path) -> bool:
+        """Whether a file that is named is new: not named before, nor met below a folder. It is not new any more."""
         try:
             real = path.resolve()
         except (OSError, RuntimeError, ValueError):
-            return False
-        return hash(real) in self._seen or any(_is_walked(real, folder) for _, folder in self._folders)
+            return True
+        walked = is_media(real.name) and not real.name.startswith(".") and self.has_folder(real.parent)
+        known = hash(real) in self._seen or walked
+        self._seen.add(hash(real))
+        return not known
 
-    def free_name(self, source: Path | str, name: str) -> str:
-        """The name, or one with a hash in it if an earlier argument has something of that name."""
-        if hash(name) in self._names or any(_has(folder, name) for folder, _ in self._folders):
-            address = source if isinstance(source, str) else str(source.resolve())
-            digest = hashlib.sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-            path = PurePosixPath(name)
-            name = str(path.with_name(f"{path.stem}~{digest}{path.suffix}"))
-        if isinstance(source, str):
-            self._names.add(hash(name))
-        return name
+    def has_file(self, real: Path) -> bool:
+        """Whether a file was named before."""
+        return bool(self._seen) and hash(real) in self._seen
 
-    def took(self, root: Path) -> None:
-        """All that a path gave was taken."""
-        try:
-            real = root.resolve()
-        except (OSError, RuntimeError, ValueError):
-            return
-        if _is_folder(root):
-            self._folders.append((root, real))
-        else:
-            self._seen.add(hash(real))
-            self._names.add(hash(root.name))
+    def has_folder(self, real: Path) -> bool:
+        """Whether the walk of an earlier argument came to a folder: nothing on the way is hidden."""
+        for folder in (real, *real.parents) if self._folders else ():
+            if folder in self._folders:
+                return True
+            if folder.name.startswith("."):
+                return False
+        return False
+
+    def took_folder(self, real: Path) -> None:
+        """All that is below a folder was taken."""
+        self._folders.add(real)
 
 
 def is_url(argument: str) -> bool:
@@ -246,6 +291,12 @@ def _roots(argument: str) -> Iterator[tuple[Path, Path]]:
         yield root, root
 
 
+def _tops(argument: str) -> Iterator[Path]:
+    """The places that an argument is about: the folder above a pattern stands for all that it matches."""
+    root = Path(argument)
+    yield Path(*takewhile(lambda part: not has_magic(part), root.parts)) if has_magic(argument) else root
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
@@ -257,13 +308,6 @@ def _below(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _has(folder: Path, name: str) -> bool:
-    try:
-        return (folder / name).exists()
-    except (OSError, ValueError):
-        return False
-
-
 def _is_folder(path: Path | os.DirEntry[str]) -> bool:
     try:
         return path.is_dir()
@@ -272,8 +316,14 @@ def _is_folder(path: Path | os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_walked(path: Path, folder: Path) -> bool:
-    """Whether the walk of a folder comes to a file: it is media, and nothing on the way is hidden."""
-    if folder not in path.parents or not is_media(path.name):
+def _is_program(path: Path) -> bool:
+    """Whether a file is text, named as videos are: TypeScript, most of all."""
+    if path.suffix.lower() not in AMBIGUOUS_SUFFIXES:
         return False
-    return not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    try:
+        with path.open("rb") as file:
+            begin = file.read(PEEKED)
+    except OSError:
+        return False
+    # Every packet of a transport stream begins with a G and holds bytes that no text has.
+    return bool(begin) and not (set(begin) & NO_TEXT)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from asyncscribe.batch.inputs.naming import as_text
 from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.sources import SignedOnDemand
 
 #: Bytes hashed between two looks at whether the caller still waits.
 CHUNK_BYTES = 1024 * 1024
@@ -77,15 +79,24 @@ def content_of_url(url: str) -> str:
     return f"url:{url}"
 
 
+def content_of_item(source: str | SignedOnDemand, content: str | None) -> str:
+    """The identity of what is behind an address, or of an object in a store, which names its version."""
+    return content or content_of_url(source.name if isinstance(source, SignedOnDemand) else source)
+
+
+def identity_of(source: Path | str | SignedOnDemand) -> str:
+    """What a recording is known by, whatever it is called: its absolute path, or its address without a signature."""
+    if isinstance(source, SignedOnDemand):
+        return source.name
+    if isinstance(source, str) and "://" in source:
+        return content_of_url(source).removeprefix("url:")
+    return as_text(os.path.abspath(source))  # noqa: PTH100 - links are kept: where they lead may change
+
+
 def fingerprint(config: TranscriptionConfig) -> str:
     """The identity of a configuration; nothing of it can be read from it."""
     canonical = json.dumps(config.to_wire(), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
-
-
-def keyed(names: Sequence[str]) -> list[str]:
-    """Names as a journal can hold them: what is not valid Unicode is written in escapes, and made unique by a hash."""
-    return [name if _is_text(name) else _escaped(name) for name in names]
 
 
 def _sha256(path: Path, abandoned: threading.Event) -> str:
@@ -98,16 +109,3 @@ def _sha256(path: Path, abandoned: threading.Event) -> str:
 
 def _signs(name: str) -> bool:
     return name in _SIGNING or name in _SIGNATURES or name.startswith(_SIGNING_PREFIXES)
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _escaped(name: str) -> str:
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{name.encode('utf-8', 'backslashreplace').decode()}~{digest}"

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How much audio is in a file.
+
+    Attributes:
+        seconds: From its begin to its end.
+        channels: Channels of its first audio stream; each is paid for if all are transcribed.
+    """
+
+    seconds: float
+    channels: int
 
 
 def can_probe() -> bool:
@@ -12,22 +26,29 @@ def can_probe() -> bool:
     return find_spec("av") is not None
 
 
-async def seconds_of(path: Path) -> float | None:
-    """The length of a media file in seconds; None if that can't be told."""
+async def length_of(path: Path) -> Length | None:
+    """The length of a media file; None if that can't be told."""
     return await asyncio.get_running_loop().run_in_executor(None, _probe, path) if can_probe() else None
 
 
-def _probe(path: Path) -> float | None:
+async def seconds_of(path: Path) -> float | None:
+    """The seconds of a media file; None if that can't be told."""
+    length = await length_of(path)
+    return None if length is None else length.seconds
+
+
+def _probe(path: Path) -> Length | None:
     import av
 
     try:
         with av.open(str(path)) as container:
+            stream = next(iter(container.streams.audio), None)
+            channels = stream.channels if stream is not None else 1
             if container.duration:
-                return float(container.duration) / av.time_base
-            for stream in container.streams.audio:
-                if stream.duration and stream.time_base:
-                    return float(stream.duration * stream.time_base)
-    except (OSError, ValueError, IndexError):
+                return Length(float(container.duration) / av.time_base, channels)
+            if stream is not None and stream.duration and stream.time_base:
+                return Length(float(stream.duration * stream.time_base), channels)
+    except (OSError, EOFError, ValueError, LookupError, av.FFmpegError):
         # Not media, or broken: the service will say so.
         return None
     return None

@@ -1,14 +1,16 @@
 """What a batch remembers, and the steps in which it does.
 
-A **recording** is a place in the output folder with what lies behind it. Its **content** is what identifies it: a hash
-of its bytes, or an address. Content and **configuration** together are a **job**, which is paid for once, however many
-recordings have the same content. Path, size and time of change only say whether a file has to be hashed again.
+A **recording** is a path or an address, which is its **identity**, with a **name** in the output folder that it was
+given once and keeps. Its **content** is a hash of its bytes, or an address. Service, content and **configuration**
+together are a **job**, which is paid for once, however many recordings have the same content. Size and time of change
+only say whether a file has to be hashed again. Each **file** in the output folder is known with the job whose text
+is in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
@@ -41,6 +43,7 @@ class JobRecord(msgspec.Struct, frozen=True):
 
     Attributes:
         key: The journal's own number of it.
+        service: Where it is done.
         content: Identifies what is transcribed.
         config: Fingerprint of the configuration.
         step: How far it got.
@@ -56,6 +59,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     """
 
     key: int
+    service: str
     content: str
     config: str
     step: Step
@@ -86,6 +90,7 @@ class Recording:
     """One recording of the batch.
 
     Attributes:
+        identity: Its absolute path, or its address without what signs that for a time.
         name: Its relative path in the output folder, without a format's suffix.
         source: Its path or address, as it is shown.
         size: Bytes; None for a URL.
@@ -94,6 +99,7 @@ class Recording:
         seconds: Length of its audio as probed; None if it was not.
     """
 
+    identity: str
     name: str
     source: str
     size: int | None = None
@@ -109,19 +115,39 @@ class Entry:
     Attributes:
         recording: The recording as it was when it was last looked at.
         job: Its job; None before it has one.
-        written: Whether its transcript was written since the job is what it is.
+        files: Which job's transcript is in each of its files, by format.
         problem: What kept it from being transcribed when that was last tried, if the next run tries it again.
     """
 
     recording: Recording
     job: JobRecord | None
-    written: bool
+    files: Mapping[str, int] = field(default_factory=dict)
     problem: str | None = None
+
+    @property
+    def written(self) -> bool:
+        """Whether a file has the transcript of its present job."""
+        return self.job is not None and self.job.key in self.files.values()
 
     @property
     def reason(self) -> str | None:
         """Why it is not transcribed: how its job failed, or what kept it from being tried to the end."""
         return (self.job.reason if self.job else None) or self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A recording that the journal does not know.
+
+    Attributes:
+        identity: Its absolute path, or its address without what signs that for a time.
+        source: The same as it is shown.
+        name: What it would be called if nothing else were called so.
+    """
+
+    identity: str
+    source: str
+    name: str
 
 
 class Journal(Protocol):
@@ -133,17 +159,43 @@ class Journal(Protocol):
     """
 
     async def bind(self, service: str, *, lasting: bool) -> None:
-        """Say which service the batch is of.
+        """Say at which service jobs are done from now on.
 
-        What was begun at one that has ended with its process (not `lasting`) is begun again.
-
-        Raises:
-            JournalError: Jobs of another service are unfinished.
+        What was begun at one that has ended with its process (not `lasting`) is begun again. What other services have
+        is left as it is.
         """
         ...
 
-    async def entries(self, names: Sequence[str]) -> dict[str, Entry]:
-        """What is known of these recordings, by name."""
+    async def fact(self, name: str) -> str | None:
+        """Something that was kept about the batch; None if it was not."""
+        ...
+
+    async def keep_fact(self, name: str, value: str) -> None:
+        """Keep it."""
+        ...
+
+    async def latest_ids(self, service: str, limit: int) -> list[TranscriptId]:
+        """The newest ids that a service gave, the newest first."""
+        ...
+
+    async def entries(self, identities: Sequence[str]) -> dict[str, Entry]:
+        """What is known of these recordings, by identity."""
+        ...
+
+    async def name(self, newcomers: Sequence[Newcomer]) -> list[Entry]:
+        """Give newcomers their names, and return what is known of them then.
+
+        Of one whose name is taken, the entry of the recording that has it is returned: by its identity that can be
+        told. Names are compared as file systems do that fold case and normalise.
+        """
+        ...
+
+    async def name_apart(self, newcomer: Newcomer) -> Entry:
+        """Give a newcomer whose name is taken one like it."""
+        ...
+
+    async def take_over(self, identity: str, newcomer: Newcomer) -> Entry:
+        """A recording that is known has moved: the newcomer is that one."""
         ...
 
     def all(self) -> AsyncIterator[Entry]:
@@ -175,9 +227,13 @@ class Journal(Protocol):
         ...
 
     async def completed(
-        self, key: int, names: Sequence[str], audio_seconds: float | None, times: Mapping[str, float]
+        self,
+        key: int,
+        written: Mapping[str, Sequence[str]],
+        audio_seconds: float | None,
+        times: Mapping[str, float],
     ) -> None:
-        """The transcript of a job was written for these recordings."""
+        """The transcript of a job was written: the formats, by the identity of the recording."""
         ...
 
     async def failed(self, key: int, reason: str, category: str, times: Mapping[str, float]) -> None:

@@ -13,15 +13,18 @@ that many jobs at once cost few commits. How long depends on what hangs on a ste
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import platform
+import shutil
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -29,7 +32,9 @@ import anyio
 import msgspec
 from filelock import FileLock, Timeout
 
-from asyncscribe.batch.journal.records import Entry, JobRecord, Recording, Step
+from asyncscribe.batch.inputs.naming import fold, variants
+from asyncscribe.batch.journal.migration import migrate_to_identities
+from asyncscribe.batch.journal.records import Entry, JobRecord, Newcomer, Recording, Step
 from asyncscribe.errors import JournalBusy, JournalCorrupt, JournalError
 from asyncscribe.models.transcript import TranscriptId
 
@@ -44,7 +49,7 @@ LINGER = 0.02
 NOTE_LINGER = 0.1
 
 #: Each raises the schema by one version; the position is the version that it starts from.
-MIGRATIONS = (
+MIGRATIONS: tuple[str | Callable[[sqlite3.Connection, Path], None], ...] = (
     """
     CREATE TABLE jobs (
         key INTEGER PRIMARY KEY,
@@ -78,18 +83,23 @@ MIGRATIONS = (
     """,
     # What kept it from being transcribed when that was last tried.
     "ALTER TABLE recordings ADD COLUMN problem TEXT;",
+    # Jobs by service, recordings by identity, files by the job that is in them.
+    migrate_to_identities,
 )
 
 _JOB = (
-    "key, jobs.content, config, step, audio_url, uploaded, doubtful_url, doubtful_since, ids, reason, category, "
-    "audio_seconds, times"
+    "key, service, jobs.content, config, step, audio_url, uploaded, doubtful_url, doubtful_since, ids, reason, "
+    "category, audio_seconds, times"
 )
-_ENTRY = f"name, source, size, modified, recordings.content, seconds, written, problem, {_JOB}"
+_ENTRY = f"identity, name, source, size, modified, recordings.content, seconds, files, problem, {_JOB}"
 _JOINED = "recordings LEFT JOIN jobs ON jobs.key = recordings.job"
 
 _STEPS = {step.value: step for step in Step}
 _IDS = msgspec.json.Decoder(tuple[TranscriptId, ...])
 _TIMES = msgspec.json.Decoder(dict[str, float])
+_FILES = msgspec.json.Decoder(dict[str, int])
+
+_log = logging.getLogger("asyncscribe")
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -114,6 +124,9 @@ class SqliteJournal:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="asyncscribe journal")
         self._lock = FileLock(folder / LOCK_NAME, thread_local=False)
         self._connection: sqlite3.Connection | None = None
+        self._service = ""
+        #: What has to be undone once it is closed.
+        self._exit = ExitStack()
         self._pending: list[tuple[Work[Any], bool, asyncio.Future[Any] | None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._broken: BaseException | None = None
@@ -142,6 +155,7 @@ class SqliteJournal:
         try:
             self._connection = self._opened()
         except BaseException:
+            self._exit.close()
             self._lock.release()
             raise
 
@@ -149,7 +163,7 @@ class SqliteJournal:
         if self._read_only:
             if not self.path.exists():
                 raise JournalError(self.path, "there is no journal: no batch was run with this output folder")
-            return self._connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
+            return self._opened_to_look()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
@@ -160,6 +174,37 @@ class SqliteJournal:
         connection = self._connect(str(self.path))
         try:
             self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _opened_to_look(self) -> sqlite3.Connection:
+        try:
+            connection = self._connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True)
+            if connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
+                return connection
+            connection.close()
+        except JournalCorrupt:
+            raise
+        except JournalError as error:
+            problem = error
+            if not os.access(self.path, os.R_OK) or os.access(self.path.parent, os.W_OK):
+                raise
+            _log.debug("%s", problem)
+        # An older version has to be brought up to date, and SQLite can't read a journal in a folder where it can't
+        # write: either is done with a copy.
+        folder = Path(self._exit.enter_context(TemporaryDirectory(prefix="asyncscribe-")))
+        try:
+            for suffix in ("", "-wal"):
+                if (beside := self.path.with_name(self.path.name + suffix)).exists():
+                    shutil.copyfile(beside, folder / beside.name)
+        except OSError as error:
+            raise JournalError(self.path, error.strerror or str(error)) from error
+        connection = self._connect(str(folder / self.path.name))
+        try:
+            with self._translated():
+                self._migrate(connection)
         except BaseException:
             connection.close()
             raise
@@ -188,11 +233,25 @@ class SqliteJournal:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         with self._translated():
             connection.execute("PRAGMA journal_mode=WAL")
-            for version in range(connection.execute("PRAGMA user_version").fetchone()[0], len(MIGRATIONS)):
-                connection.executescript(f"BEGIN; {MIGRATIONS[version]} PRAGMA user_version={version + 1}; COMMIT")
+            self._migrate(connection)
             now = datetime.now(UTC).isoformat(timespec="seconds")
             holder = f"process {os.getpid()} on {platform.node()} since {now}"
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('holder', ?)", (holder,))
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        for version in range(connection.execute("PRAGMA user_version").fetchone()[0], len(MIGRATIONS)):
+            migration = MIGRATIONS[version]
+            if isinstance(migration, str):
+                connection.executescript(f"BEGIN; {migration} PRAGMA user_version={version + 1}; COMMIT")
+                continue
+            connection.execute("BEGIN")
+            try:
+                migration(connection, self.path.parent)
+                connection.execute(f"PRAGMA user_version={version + 1}")
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
 
     def _holder(self) -> str:
         with suppress(sqlite3.Error):
@@ -210,6 +269,7 @@ class SqliteJournal:
                 with suppress(sqlite3.Error):
                     connection.close()
         finally:
+            self._exit.close()
             self._lock.release()
 
     def _commit(self, works: Sequence[Work[Any]], durable: bool) -> list[Any]:
@@ -303,14 +363,61 @@ class SqliteJournal:
 
     async def bind(self, service: str, *, lasting: bool) -> None:
         """See `Journal`."""
-        await self._do(lambda connection: _bind(connection, self.path, service, lasting=lasting))
+        self._service = service
+        if not lasting:
+            await self._do(lambda connection: connection.execute(_FORGET, (service,)))
 
-    async def entries(self, names: Sequence[str]) -> dict[str, Entry]:
+    async def fact(self, name: str) -> str | None:
         """See `Journal`."""
-        marks = ",".join("?" * len(names))
-        query = f"SELECT {_ENTRY} FROM {_JOINED} WHERE name IN ({marks})"  # noqa: S608 - question marks only
-        rows = await self._do(lambda connection: connection.execute(query, names).fetchall())
+        query = "SELECT value FROM facts WHERE name = ?"
+        row = await self._do(lambda connection: connection.execute(query, (name,)).fetchone())
+        return None if row is None else str(row[0])
+
+    async def keep_fact(self, name: str, value: str) -> None:
+        """See `Journal`."""
+        insert = "INSERT OR REPLACE INTO facts VALUES (?, ?)"
+        await self._do(lambda connection: connection.execute(insert, (name, value)))
+
+    async def latest_ids(self, service: str, limit: int) -> list[TranscriptId]:
+        """See `Journal`."""
+        query = "SELECT ids FROM jobs WHERE service = ? AND ids <> '[]' ORDER BY key DESC LIMIT ?"
+        rows = await self._do(lambda connection: connection.execute(query, (service, limit)).fetchall())
+        return [_IDS.decode(row[0])[-1] for row in rows]
+
+    async def entries(self, identities: Sequence[str]) -> dict[str, Entry]:
+        """See `Journal`."""
+        marks = ",".join("?" * len(identities))
+        query = f"SELECT {_ENTRY} FROM {_JOINED} WHERE identity IN ({marks})"  # noqa: S608 - question marks only
+        rows = await self._do(lambda connection: connection.execute(query, identities).fetchall())
         return {row[0]: _entry(row) for row in rows}
+
+    async def name(self, newcomers: Sequence[Newcomer]) -> list[Entry]:
+        """See `Journal`."""
+        return await self._do(lambda connection: [_name(connection, newcomer) for newcomer in newcomers])
+
+    async def name_apart(self, newcomer: Newcomer) -> Entry:
+        """See `Journal`."""
+
+        def work(connection: sqlite3.Connection) -> Entry:
+            for name in variants(newcomer.name):
+                entry = _name(connection, Newcomer(newcomer.identity, newcomer.source, name))
+                if entry.recording.identity == newcomer.identity:
+                    return entry
+            raise AssertionError("there is always another number")
+
+        return await self._do(work)
+
+    async def take_over(self, identity: str, newcomer: Newcomer) -> Entry:
+        """See `Journal`."""
+
+        def work(connection: sqlite3.Connection) -> Entry:
+            connection.execute(
+                "UPDATE recordings SET identity = ?, source = ? WHERE identity = ?",
+                (newcomer.identity, newcomer.source, identity),
+            )
+            return _known(connection, "identity", newcomer.identity)
+
+        return await self._do(work)
 
     async def all(self) -> AsyncIterator[Entry]:
         """See `Journal`."""
@@ -323,13 +430,14 @@ class SqliteJournal:
                 yield _entry(row)
             if len(rows) < PAGE:
                 return
-            last = rows[-1][0]
+            last = rows[-1][1]
 
     async def assign(self, recordings: Sequence[Recording], config: str) -> list[JobRecord]:
         """See `Journal`."""
         now = _text({"found": round(time.time(), 3)})
+        service = self._service
         return await self._do(
-            lambda connection: [_assign(connection, recording, config, now) for recording in recordings]
+            lambda connection: [_assign(connection, recording, service, config, now) for recording in recordings]
         )
 
     async def keep(self, recording: Recording) -> None:
@@ -379,10 +487,15 @@ class SqliteJournal:
         self._note(lambda connection: _add_id(connection, key, transcript_id, stored))
 
     async def completed(
-        self, key: int, names: Sequence[str], audio_seconds: float | None, times: Mapping[str, float]
+        self,
+        key: int,
+        written: Mapping[str, Sequence[str]],
+        audio_seconds: float | None,
+        times: Mapping[str, float],
     ) -> None:
         """See `Journal`."""
         stored = _text(times)
+        files = [(_text(dict.fromkeys(forms, key)), identity) for identity, forms in written.items()]
 
         def work(connection: sqlite3.Connection) -> None:
             _update(
@@ -395,8 +508,7 @@ class SqliteJournal:
                 audio_seconds=audio_seconds,
             )
             connection.executemany(
-                "UPDATE recordings SET written = 1, problem = NULL WHERE name = ? AND job = ?",
-                [(name, key) for name in names],
+                "UPDATE recordings SET files = json_patch(files, ?), problem = NULL WHERE identity = ?", files
             )
 
         self._note(work)
@@ -419,9 +531,7 @@ class SqliteJournal:
         """See `Journal`."""
         self._note(
             lambda connection: connection.execute(
-                "INSERT INTO recordings (name, source, problem) VALUES (?, ?, ?) "
-                "ON CONFLICT (name) DO UPDATE SET problem = excluded.problem",
-                (recording.name, recording.source, text),
+                "UPDATE recordings SET problem = ? WHERE identity = ?", (text, recording.identity)
             )
         )
 
@@ -472,54 +582,54 @@ class _Translated:
             raise JournalCorrupt(self._path, str(exc)) from exc
 
 
-def _bind(connection: sqlite3.Connection, path: Path, service: str, *, lasting: bool) -> None:
-    facts = dict(connection.execute("SELECT name, value FROM facts WHERE name IN ('service', 'lasting')").fetchall())
-    earlier = facts.get("service", service)
-    if earlier != service:
-        unfinished = connection.execute(
-            "SELECT count(*) FROM jobs WHERE step NOT IN ('completed', 'failed') AND (ids <> '[]' OR doubtful_url "
-            "IS NOT NULL)"
-        ).fetchone()[0]
-        if unfinished and facts.get("lasting") == "1":
-            raise JournalError(
-                path,
-                f"it holds {unfinished} unfinished jobs of {earlier}: finish them there, or use another output folder",
-            )
-        connection.execute(
-            "UPDATE jobs SET audio_url = NULL, uploaded = NULL, doubtful_url = NULL, doubtful_since = NULL, "
-            "ids = '[]', step = CASE step WHEN 'completed' THEN step ELSE 'found' END"
-        )
-    connection.executemany(
-        "INSERT OR REPLACE INTO facts VALUES (?, ?)", [("service", service), ("lasting", str(int(lasting)))]
+#: What an ended service had is begun again; the transcripts that were written are there all the same.
+_FORGET = (
+    "UPDATE jobs SET audio_url = NULL, uploaded = NULL, doubtful_url = NULL, doubtful_since = NULL, ids = '[]', "
+    "step = CASE step WHEN 'completed' THEN step ELSE 'found' END WHERE service = ?"
+)
+
+
+def _known(connection: sqlite3.Connection, column: str, value: str) -> Entry:
+    query = f"SELECT {_ENTRY} FROM {_JOINED} WHERE {column} = ?"  # noqa: S608 - a column's name
+    return _entry(connection.execute(query, (value,)).fetchone())
+
+
+def _name(connection: sqlite3.Connection, newcomer: Newcomer) -> Entry:
+    folded = fold(newcomer.name)
+    # A name that is there already, or an identity, is left as it is.
+    connection.execute(
+        "INSERT OR IGNORE INTO recordings (identity, name, folded, source) VALUES (?, ?, ?, ?)",
+        (newcomer.identity, newcomer.name, folded, newcomer.source),
     )
+    if connection.execute("SELECT 1 FROM recordings WHERE identity = ?", (newcomer.identity,)).fetchone():
+        return _known(connection, "identity", newcomer.identity)
+    return _known(connection, "folded", folded)
 
 
-def _assign(connection: sqlite3.Connection, recording: Recording, config: str, times: str) -> JobRecord:
+def _assign(connection: sqlite3.Connection, recording: Recording, service: str, config: str, times: str) -> JobRecord:
     # The update changes nothing, and makes `RETURNING` give the row that was there.
     row = connection.execute(
-        "INSERT INTO jobs (content, config, times) VALUES (?, ?, ?) ON CONFLICT (content, config) "  # noqa: S608
-        f"DO UPDATE SET content = excluded.content RETURNING {_JOB.replace('jobs.', '')}",
-        (recording.content, config, times),
+        "INSERT INTO jobs (service, content, config, times) VALUES (?, ?, ?, ?) "  # noqa: S608
+        "ON CONFLICT (service, content, config) DO UPDATE SET content = excluded.content "
+        f"RETURNING {_JOB.replace('jobs.', '')}",
+        (service, recording.content, config, times),
     ).fetchone()
     _keep(connection, recording)
-    connection.execute(
-        "UPDATE recordings SET written = written AND job IS ?1, job = ?1 WHERE name = ?2", (row[0], recording.name)
-    )
+    connection.execute("UPDATE recordings SET job = ?1 WHERE identity = ?2", (row[0], recording.identity))
     return _job(row)
 
 
 def _keep(connection: sqlite3.Connection, recording: Recording) -> None:
     connection.execute(
-        "INSERT INTO recordings (name, source, size, modified, content, seconds) VALUES (?, ?, ?, ?, ?, ?) "
-        "ON CONFLICT (name) DO UPDATE SET source = excluded.source, size = excluded.size, "
-        "modified = excluded.modified, content = excluded.content, seconds = coalesce(excluded.seconds, seconds)",
+        "UPDATE recordings SET source = ?, size = ?, modified = ?, content = ?, seconds = coalesce(?, seconds) "
+        "WHERE identity = ?",
         (
-            recording.name,
             recording.source,
             recording.size,
             recording.modified,
             recording.content,
             recording.seconds,
+            recording.identity,
         ),
     )
 
@@ -540,20 +650,22 @@ def _update(connection: sqlite3.Connection, key: int, times: str | None, **colum
     )
 
 
-def _text(times: Mapping[str, float]) -> str:
-    return msgspec.json.encode(times).decode()
+def _text(values: Mapping[str, float]) -> str:
+    return msgspec.json.encode(values).decode()
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    name, source, size, modified, content, seconds, written, problem = row[:8]
-    job = None if row[8] is None else _job(row[8:])
-    return Entry(Recording(name, source, size, modified, content, seconds), job, bool(written), problem)
+    identity, name, source, size, modified, content, seconds, files, problem = row[:9]
+    job = None if row[9] is None else _job(row[9:])
+    recording = Recording(identity, name, source, size, modified, content, seconds)
+    return Entry(recording, job, _FILES.decode(files) if files != "{}" else {}, problem)
 
 
 def _job(row: tuple[Any, ...]) -> JobRecord:
-    key, content, config, step, audio_url, uploaded, url, since, ids, reason, category, seconds, times = row
+    key, service, content, config, step, audio_url, uploaded, url, since, ids, reason, category, seconds, times = row
     return JobRecord(
         key=key,
+        service=service,
         content=content,
         config=config,
         step=_STEPS[step],

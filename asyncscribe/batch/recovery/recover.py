@@ -19,10 +19,11 @@ from urllib.parse import quote, urlsplit
 
 import anyio
 
+from asyncscribe.batch.finding import known, look_at_item, read
 from asyncscribe.batch.inputs.discovery import Discovery, Item
-from asyncscribe.batch.inputs.identity import content_of_file, content_of_url, fingerprint, keyed, look_at
+from asyncscribe.batch.inputs.identity import content_of_url, fingerprint, identity_of, look_at
 from asyncscribe.batch.inputs.probing import seconds_of
-from asyncscribe.batch.journal.records import JobRecord, Journal, Recording, Step
+from asyncscribe.batch.journal.records import JobRecord, Journal, Newcomer, Recording, Step
 from asyncscribe.batch.recovery.matching import Heard, Unheard, match
 from asyncscribe.client import AsyncClient
 from asyncscribe.errors import TranscriptionFailed
@@ -119,11 +120,11 @@ async def recover(
     recovered = Recovered()
     open_jobs = _Open({document.id for document in written.values()})
     async for some in Discovery(sources, output).chunks():
-        for item, name in zip(some, keyed([item.name for item in some]), strict=True):
-            recording = await _recording(item, name)
+        for item in some:
+            recording = await _recording(journal, item)
             if recording is not None:
                 (job,) = await journal.assign([recording], fingerprint(config))
-                await _sort(journal, item, recording, job, written.get(item.name), open_jobs, recovered)
+                await _sort(journal, item, recording, job, written.get(recording.name), open_jobs, recovered)
     # What has the content of another file, whose transcript is there, gets that.
     for key, (items, transcript_id) in open_jobs.newer.items():
         if key not in open_jobs.settled:
@@ -156,7 +157,7 @@ async def _sort(
         if job.key not in open_jobs.settled:
             await journal.adopt(job.key, document.id, None)
         open_jobs.settled.add(job.key)
-        await journal.completed(job.key, [recording.name], document.seconds, {})
+        await journal.completed(job.key, {recording.identity: ["json"]}, document.seconds, {})
         recovered.written += 1
 
 
@@ -258,17 +259,14 @@ async def _lengths(client: AsyncClient, uploads: Sequence[ListItem]) -> list[Hea
     return heard
 
 
-async def _recording(item: Item, name: str) -> Recording | None:
-    if not isinstance(item.source, Path):
-        return Recording(name, name_of(item.source), content=item.content or content_of_url(str(item.source)))
-    look = look_at(item.source)
-    if look is None:
-        return None
-    try:
-        content = await content_of_file(item.source)
-    except OSError:
-        return None
-    return Recording(name, name_of(item.source), look.size, look.modified, content)
+async def _recording(journal: Journal, item: Item) -> Recording | None:
+    """A recording with its name and its content; None if it can't be read."""
+    newcomer = Newcomer(identity_of(item.source), name_of(item.source), item.name)
+    (entry,) = await journal.name([newcomer])
+    if entry.recording.identity != newcomer.identity:
+        entry = await journal.name_apart(newcomer)
+    find = known(item, entry, look_at_item(item), frozenset())
+    return find.recording if find.recording.content is not None or await read(find) else None
 
 
 def _is_newer(recording: Recording, document: Document) -> bool:

@@ -18,7 +18,7 @@ from asyncscribe.batch.report.exporting import TableFormat, rows, write_lines, w
 from asyncscribe.batch.report.pricing import PRICES_OF, USD_PER_HOUR
 from asyncscribe.batch.report.summary import Summary
 from asyncscribe.cli.connection import connect
-from asyncscribe.cli.display.rendering import figure, printable, write_json
+from asyncscribe.cli.display.rendering import encodable, figure, printable, write_json
 from asyncscribe.cli.exits import Exit, UserError, run, tell
 from asyncscribe.cli.options import (
     AsJson,
@@ -65,7 +65,7 @@ def _json(folder: Path, summary: Summary) -> None:
     write_json(
         {
             "type": "batch",
-            "folder": printable(str(folder)),
+            "folder": encodable(str(folder)),
             "recordings": dict(summary.recordings),
             "waiting": summary.waiting,
             "problems": summary.problems,
@@ -74,7 +74,7 @@ def _json(folder: Path, summary: Summary) -> None:
             "resubmissions": summary.resubmissions,
             "detection_seconds": _detection(summary),
             "failures": dict(summary.failures),
-            "reasons": {printable(name): printable(reason) for name, reason in summary.reasons.items()},
+            "reasons": {encodable(name): encodable(reason) for name, reason in summary.reasons.items()},
         }
     )
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from glob import has_magic
 from pathlib import Path
@@ -15,16 +14,17 @@ from typing import Annotated
 import anyio
 import typer
 
-from asyncscribe.batch import Batch, Format, Plan
+from asyncscribe.batch import Batch, Format
 from asyncscribe.batch.inputs.discovery import is_url
-from asyncscribe.batch.inputs.probing import can_probe
 from asyncscribe.batch.inputs.stores import is_store
+from asyncscribe.batch.journal.migration import EMBEDDED
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME
-from asyncscribe.batch.report.pricing import PRICES_OF, price_per_hour
+from asyncscribe.batch.report.pricing import price_per_hour
 from asyncscribe.cli.batch.conclusion import Failures, conclude
-from asyncscribe.cli.connection import connect
+from asyncscribe.cli.batch.survey import look
+from asyncscribe.cli.connection import address, connect
 from asyncscribe.cli.display.live import choose
-from asyncscribe.cli.display.rendering import Display, figure, printable, write_json
+from asyncscribe.cli.display.rendering import Display, printable
 from asyncscribe.cli.display.tally import Tally
 from asyncscribe.cli.exits import Exit, UserError, run, tell
 from asyncscribe.cli.options import (
@@ -40,6 +40,7 @@ from asyncscribe.cli.options import (
     Options,
     Redact,
     Speakers,
+    folder,
 )
 from asyncscribe.engine.tasks import Tasks
 from asyncscribe.models.config import TranscriptionConfig
@@ -59,7 +60,10 @@ def batch(
     ] = None,
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-O", metavar="DIR", help="Where the transcripts go; made if it is missing.")
+        Path,
+        typer.Option(
+            "--output", "-O", metavar="DIR", parser=folder, help="Where the transcripts go; made if it is missing."
+        ),
     ],
     formats: Annotated[
         list[Format] | None,
@@ -82,7 +86,7 @@ def batch(
     max_hours: Annotated[
         float | None,
         typer.Option(
-            "--max-hours", min=0.0, metavar="H", help="Submit no more after so many hours of audio (exit code 3)."
+            "--max-hours", min=0.0, metavar="H", help="Have no more hours of audio transcribed anew (exit code 3)."
         ),
     ] = None,
     max_cost: Annotated[
@@ -125,10 +129,11 @@ def batch(
         given = list(named(sources or (), from_file))
         _require_some(given, output)
         hours = _hours(max_hours, max_cost, wanted)
+        if dry_run:
+            service = EMBEDDED if local else address(base_url)
+            return await look(given, output, service, forms, wanted, retry_failed=retry_failed, as_json=as_json)
         async with (
-            connect(
-                local=local, base_url=base_url, concurrency=concurrency, on_event=display.event, sends=not dry_run
-            ) as client,
+            connect(local=local, base_url=base_url, concurrency=concurrency, on_event=display.event) as client,
             Batch(
                 client,
                 output,
@@ -140,8 +145,6 @@ def batch(
             ) as batch,
         ):
             display.tally.limit = client.stats.jobs.limit
-            if dry_run:
-                return await _survey(batch, given, wanted, as_json=as_json)
             try:
                 failures = await _follow(batch, given, display, print_text)
             except asyncio.CancelledError:
@@ -152,47 +155,6 @@ def batch(
     run(work)
 
 
-async def _survey(batch: Batch, sources: Sequence[str], config: TranscriptionConfig, *, as_json: bool) -> Exit:
-    """Say what a run would do."""
-    counts: Counter[str] = Counter()
-    seconds = 0.0
-    async with aclosing(batch.survey(sources)) as prospects:
-        async for prospect in prospects:
-            if prospect.plan not in {Plan.WORK, Plan.BEGIN_AGAIN}:
-                counts["done" if prospect.plan is Plan.NOTHING else "left"] += 1
-                continue
-            if not prospect.usable:
-                counts["unusable"] += 1
-                if not as_json:
-                    sys.stdout.write(f"{printable(prospect.item.name)} (missing, empty or no file)\n")
-                continue
-            counts["waiting" if prospect.submitted and prospect.plan is Plan.WORK else "new"] += 1
-            if prospect.submitted and prospect.plan is Plan.WORK:
-                continue
-            counts["unknown"] += prospect.seconds is None
-            seconds += prospect.seconds or 0.0
-            if not as_json:
-                length = "length unknown" if prospect.seconds is None else f"{prospect.seconds:.1f} s"
-                sys.stdout.write(f"{printable(prospect.item.name)} ({length})\n")
-    price = seconds / 3600 * price_per_hour(config)
-    figures = {name: counts[name] for name in ("new", "waiting", "done", "left", "unusable", "unknown")}
-    if as_json:
-        write_json({"type": "survey", **figures, "audio_hours": round(seconds / 3600, 4), "usd": round(price, 4)})
-        return Exit.DONE
-    tell(
-        f"{figures['new']} would be submitted, {figures['waiting']} waited for; {figures['done']} are done, "
-        f"{figures['left']} failed earlier and are left alone"
-    )
-    if figures["unusable"]:
-        tell(f"{figures['unusable']} can't be sent: they are missing, empty, or no files")
-    unknown = f", and {figures['unknown']} of unknown length" if figures["unknown"] else ""
-    usd = f"{figure(price)} USD by list price of {PRICES_OF:%Y-%m}, no extras"
-    tell(f"{figure(seconds / 3600)} hours of audio{unknown}: {usd}")
-    if not can_probe():
-        tell("hint: pip install 'asyncscribe[probe]' tells the lengths of files")
-    return Exit.DONE
-
-
 def named(sources: Sequence[str], from_file: Path | None) -> Iterator[str]:
     """The sources of the command line, and those that a file or stdin names, one a line.
 
@@ -200,22 +162,34 @@ def named(sources: Sequence[str], from_file: Path | None) -> Iterator[str]:
         UserError: There are none, or the file can't be read.
     """
     some = False
-    for source in [*sources, *([] if from_file is None else [None])]:
-        if source == "-" or (source is None and str(from_file) == "-"):
-            lines: Iterable[str] = sys.stdin
-        elif source is None and from_file is not None:
-            try:
-                lines = from_file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-            except OSError as error:
-                raise UserError(f"{from_file} can't be read: {error.strerror}") from error
-        else:
-            lines = [source or ""]
-        for line in lines:
-            if text := line.rstrip("\r\n") if lines is not sys.stdin else line.strip():
-                some = True
-                yield text
+    for source in sources:
+        for text in _lines(Path("-")) if source == "-" else [source] if source else []:
+            some = True
+            yield text
+    for text in _lines(from_file) if from_file is not None else ():
+        some = True
+        yield text
     if not some:
         raise UserError("nothing to transcribe is named", "give folders, files or URLs")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """What a file or stdin names, one a line; blank lines and the mark that some editors begin a file with don't count.
+
+    Raises:
+        UserError: It can't be read.
+    """
+    try:
+        if str(path) == "-":
+            lines = [line.decode("utf-8", "surrogateescape") for line in sys.stdin.buffer]
+        else:
+            lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
+    for number, line in enumerate(lines):
+        text = (line.removeprefix("\ufeff") if number == 0 else line).strip("\r\n")
+        if text.strip():
+            yield text
 
 
 def _require_some(sources: Sequence[str], output: Path) -> None:

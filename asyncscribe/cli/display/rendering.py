@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import fields
 from types import TracebackType
@@ -32,6 +33,9 @@ EVENT_TYPES: dict[type[Event], str] = {
     RequestsPaused: "pause",
 }
 
+#: What steers a terminal instead of being shown: control characters, and those that turn the direction of writing.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
 
 class Display(Protocol):
     """Shows a running batch. A context manager."""
@@ -58,7 +62,12 @@ class Display(Protocol):
 
 
 def printable(text: str) -> str:
-    """A text that every terminal can print."""
+    """A text that every terminal can print, and that tells it to do nothing: a name can hold any character."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), encodable(text))
+
+
+def encodable(text: str) -> str:
+    """A text that can be written as UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -70,6 +79,8 @@ def figure(amount: float) -> str:
 def reason(outcome: BatchOutcome) -> str:
     """Why a recording has no files, without the source's name in front."""
     text = str(outcome.error) or type(outcome.error).__name__
+    notes = getattr(outcome.error, "__notes__", ())
+    text = "; ".join([text, *notes])
     return printable(text.removeprefix(f"{name_of(outcome.item.source)}: "))
 
 
@@ -138,11 +149,11 @@ class Ndjson(Quiet):
             {
                 "type": "outcome",
                 "source": name_of(outcome.item.source),
-                "name": printable(outcome.item.name),
+                "name": encodable(outcome.item.name),
                 "ok": outcome.error is None,
                 "transcript_id": outcome.transcript.id if outcome.transcript else None,
                 "error": None if outcome.error is None else reason(outcome),
-                "files": [printable(str(path)) for path in outcome.files],
+                "files": [encodable(str(path)) for path in outcome.files],
                 "submissions": outcome.submissions,
                 "elapsed": round(outcome.elapsed, 3),
             }

@@ -1,9 +1,10 @@
 import os
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
 from asyncscribe.batch.inputs.discovery import Discovery, Item, is_media
+from asyncscribe.batch.inputs.naming import safe
 
 
 @pytest.fixture
@@ -35,21 +36,64 @@ async def test_a_url_is_named_by_its_path():
     assert await names(*urls) == ["talk one.mp3", "a.test", "etc.mp3"]
 
 
-async def test_two_sources_never_have_one_name(tree, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "a.wav").write_bytes(b"y")
-    found = await names(tree, other, "https://a.test/a.wav", "https://b.test/a.wav")
-    assert len(found) == len(set(found)) == 8
-    assert found == await names(tree, other, "https://a.test/a.wav", "https://b.test/a.wav")
-    assert all(name.endswith(".wav") for name in found[5:])
-
-
 async def test_what_is_given_twice_is_taken_once(tree):
     assert len(await names(tree, tree)) == 5
     assert len(await names(tree, tree / "sub", tree / "a.wav")) == 5
     assert len(await names(tree / "notes.txt", tree)) == 6
     assert len(await names("https://a.test/a.wav", "https://a.test/a.wav")) == 1
+    assert len(await names("https://a.test/a.wav?signature=1", "https://a.test/a.wav?signature=2")) == 1
+    assert len(await names("https://a.test/a.wav?page=1", "https://a.test/a.wav?page=2")) == 2
+
+
+async def test_pipes_sockets_and_devices_are_told_and_left_out(tree):
+    os.mkfifo(tree / "pipe.mp3")
+    discovery = Discovery([str(tree), str(tree / "pipe.mp3"), "/dev/null"])
+    assert len([item async for item in discovery.items()]) == 5
+    assert {(Path(one.path).name, "pipe" in one.problem) for one in discovery.unreadable} == {
+        ("pipe.mp3", True),
+        ("null", True),
+    }
+
+
+async def test_typescript_is_no_video_unless_it_is_named(tree):
+    (tree / "app.ts").write_text("export const answer: number = 42; // ü\n")
+    (tree / "film.ts").write_bytes(b"G@\x00\x10\x00" + bytes(range(256)))
+    assert set(await names(tree)) - {"film.ts"} == {"-dash.ogg", "a.mp3", "a.wav", "b.wav", "sub/deep/c.FLAC"}
+    assert await names(tree / "app.ts") == ["app.ts"]
+
+
+async def test_the_output_folder_as_a_source_is_told(tree):
+    discovery = Discovery([str(tree)], tree)
+    assert [item async for item in discovery.items()] == []
+    assert "output folder itself" in discovery.unreadable[0].problem
+
+
+async def test_nothing_leads_out_of_the_output_folder(tree):
+    (tree.parent / "up.wav").write_bytes(b"x")
+    assert await names(str(tree / "sub" / ".." / ".." / "*.wav")) == ["up.wav"]
+    (tree / "sub" / "below.wav").write_bytes(b"x")
+    found = await names(f"{tree}/*/../sub/below.wav")
+    assert found
+    assert ".." not in "/".join(found).split("/")
+
+
+@pytest.mark.parametrize("name", ["D:/x.wav", "../x.wav", "/x.wav", "a/../../x.wav", "", "./"])
+def test_no_name_leaves_a_folder(name):
+    assert not {"..", ""} & set(safe(name).split("/"))
+    assert not PureWindowsPath(safe(name)).drive
+
+
+async def test_many_folders_take_no_longer_than_one_each(tmp_path, monkeypatch):
+    folders = []
+    for number in range(60):
+        folders.append(tmp_path / str(number))
+        folders[-1].mkdir()
+        (folders[-1] / "a.wav").touch()
+    asked = []
+    resolve = Path.resolve
+    monkeypatch.setattr(Path, "resolve", lambda path, **options: asked.append(path) or resolve(path, **options))
+    assert len(await names(*folders)) == 60
+    assert len(asked) <= 3 * 60
 
 
 async def test_a_loop_of_links_ends(tree):
@@ -92,9 +136,11 @@ async def test_an_unreadable_folder_is_reported_and_stops_nothing(tree, monkeypa
 
 
 async def test_names_that_are_not_utf8_are_found(tree):
-    name = b"caf\xe9.wav"
-    (Path(os.fsdecode(os.fsencode(tree) + b"/" + name))).write_bytes(b"x")
-    assert os.fsdecode(name) in await names(tree)
+    for name in (b"caf\xe9.wav", b"caf\xe8.wav"):
+        (Path(os.fsdecode(os.fsencode(tree) + b"/" + name))).write_bytes(b"x")
+    found = [name for name in await names(tree) if name.startswith("caf")]
+    assert len(set(found)) == 2
+    assert all(name.encode() and name.endswith(".wav") for name in found)
 
 
 async def test_many_files_are_found_lazily(tmp_path):

@@ -1,0 +1,228 @@
+"""What is known of recordings that were found: their names, their files, their jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from asyncscribe.batch.inputs.discovery import Item
+from asyncscribe.batch.inputs.identity import (
+    Look,
+    content_of_file,
+    content_of_item,
+    identity_of,
+    look_at,
+)
+from asyncscribe.batch.journal.records import Entry, JobRecord, Journal, Newcomer, Recording
+from asyncscribe.batch.outputs import Outputs
+from asyncscribe.errors import JournalLost
+from asyncscribe.sources import name_of
+
+
+@dataclass(slots=True)
+class Find:
+    """A recording that was found.
+
+    Attributes:
+        item: Where it is.
+        recording: What is known of it; without content if it has to be read first.
+        look: Its file at this moment; None if there is none, or nothing in it.
+        job: Its present job; None if it has to be read first, or is new.
+        there: The formats of which there is a file in the output folder.
+        files: Which job's transcript is in each.
+    """
+
+    item: Item
+    recording: Recording
+    look: Look | None
+    job: JobRecord | None = None
+    there: frozenset[str] = frozenset()
+    files: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What it is called in the output folder."""
+        return self.recording.name
+
+
+class Finder:
+    """Asks the journal and the disk, for many recordings at once.
+
+    Args:
+        journal: Knows the recordings; it gives names to new ones.
+        outputs: Where the transcripts are.
+        service: Where jobs are done.
+        config: Fingerprint of the configuration.
+        covers: Whether a path is one of those that this run is about.
+        lost: The journal's file, for the error when a transcript is there of which it knows nothing.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        outputs: Outputs,
+        service: str,
+        config: str,
+        covers: Callable[[Path], bool],
+        lost: Path,
+    ) -> None:
+        self._journal = journal
+        self._outputs = outputs
+        self._service = service
+        self._config = config
+        self._covers = covers
+        self._lost = lost
+
+    async def find(self, items: Sequence[Item]) -> list[Find]:
+        """What is known of each.
+
+        Raises:
+            JournalLost: A transcript is there of which the journal knows nothing.
+            JournalError: The journal can't be read or written.
+        """
+        identities = [identity_of(item.source) for item in items]
+        loop = asyncio.get_running_loop()
+        # At the same time: of a large batch that is nearly done, this is all there is to do.
+        looking = loop.run_in_executor(None, lambda: [look_at_item(item) for item in items])
+        try:
+            entries = await self._journal.entries(identities)
+        finally:
+            looks = await looking
+        await self._name(items, identities, looks, entries)
+        found = [entries[identity] for identity in identities]
+        there = await loop.run_in_executor(None, presence, self._outputs, found, self._lost)
+        finds = [
+            known(item, entry, look, present)
+            for item, entry, look, present in zip(items, found, looks, there, strict=True)
+        ]
+        for find in finds:
+            if find.job is not None and (find.job.service, find.job.config) != (self._service, self._config):
+                find.job = None
+        await self.assign([find for find in finds if find.job is None and find.recording.content is not None])
+        return finds
+
+    async def look_again(self, find: Find) -> None:
+        """Ask once more for what was written of a recording."""
+        identity = find.recording.identity
+        find.files = dict((await self._journal.entries([identity]))[identity].files)
+        find.there = self._outputs.present(find.name)
+
+    async def assign(self, finds: Sequence[Find]) -> None:
+        """Give recordings whose content is known the job of it."""
+        if finds:
+            jobs = await self._journal.assign([find.recording for find in finds], self._config)
+            for find, job in zip(finds, jobs, strict=True):
+                find.job = job
+
+    async def _name(
+        self,
+        items: Sequence[Item],
+        identities: Sequence[str],
+        looks: Sequence[Look | None],
+        entries: dict[str, Entry],
+    ) -> None:
+        """Give names to those that have none."""
+        new = {
+            identity: (Newcomer(identity, name_of(item.source), item.name), item, look)
+            for item, identity, look in zip(items, identities, looks, strict=True)
+            if identity not in entries
+        }
+        if not new:
+            return
+        named = await self._journal.name([newcomer for newcomer, _, _ in new.values()])
+        for (newcomer, item, look), entry in zip(new.values(), named, strict=True):
+            if entry.recording.identity == newcomer.identity:
+                entries[newcomer.identity] = entry
+            elif await self._is_same(item, look, entry.recording):
+                entries[newcomer.identity] = await self._journal.take_over(entry.recording.identity, newcomer)
+            else:
+                entries[newcomer.identity] = await self._journal.name_apart(newcomer)
+
+    async def _is_same(self, item: Item, look: Look | None, holder: Recording) -> bool:
+        """Whether a newcomer is the recording that has its name, moved or seen from elsewhere."""
+        if not isinstance(item.source, Path):
+            return holder.content is not None and holder.content == content_of_item(item.source, item.content)
+        if "://" in holder.identity:
+            return False
+        before = Path(holder.identity)
+        if not await asyncio.get_running_loop().run_in_executor(None, _exists, before):
+            return True
+        if look is None or holder.size != look.size or self._covers(before):
+            return False
+        try:
+            return await content_of_file(item.source) == holder.content
+        except OSError:
+            return False
+
+
+def presence(outputs: Outputs, entries: Sequence[Entry], journal: Path) -> list[frozenset[str]]:
+    """The formats of which each recording has a file. Blocks.
+
+    Raises:
+        JournalLost: There is a file in any format, and the journal knows of no job.
+    """
+    there = []
+    for entry in entries:
+        name = entry.recording.name
+        present = outputs.present(name, every=entry.job is None)
+        if present and entry.job is None:
+            raise JournalLost(journal, outputs.path(name, min(present)))
+        there.append(present)
+    return there
+
+
+def look_at_item(item: Item) -> Look | None:
+    """The file of a recording at this moment; None for an address."""
+    return look_at(item.source) if isinstance(item.source, Path) else None
+
+
+def known(item: Item, entry: Entry, look: Look | None, there: frozenset[str]) -> Find:
+    """What can be told without reading the recording."""
+    recording = _recognised(item, entry.recording, look)
+    same = entry.job is not None and entry.job.content == recording.content
+    return Find(item, recording, look, entry.job if same else None, there, dict(entry.files))
+
+
+async def read(find: Find) -> bool:
+    """Read a recording, so that its content is known; whether that could be done, of a file that kept still."""
+    path = find.item.source
+    if not isinstance(path, Path):
+        return True
+    for _ in range(2):
+        look = look_at(path)
+        if look is None:
+            return False
+        try:
+            content = await content_of_file(path)
+        except OSError:
+            return False
+        if look_at(path) == look:
+            find.look = look
+            recording = find.recording
+            find.recording = Recording(
+                recording.identity, recording.name, name_of(path), look.size, look.modified, content
+            )
+            return True
+    return False
+
+
+def _recognised(item: Item, known: Recording, look: Look | None) -> Recording:
+    source = name_of(item.source)
+    if not isinstance(item.source, Path):
+        content = content_of_item(item.source, item.content)
+        seconds = known.seconds if known.content == content else None
+        return Recording(known.identity, known.name, source, content=content, seconds=seconds)
+    unchanged = look is not None and (known.size, known.modified) == (look.size, look.modified)
+    # Of a file that is gone, what was sent earlier can still be had.
+    if known.content is not None and (unchanged or (look is None and not _exists(item.source))):
+        return known
+    return Recording(known.identity, known.name, source)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

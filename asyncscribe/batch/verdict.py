@@ -1,0 +1,90 @@
+"""What the end of a job means for its batch. Pure."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from asyncscribe.errors import (
+    AccountError,
+    BadRequest,
+    ConnectFailed,
+    JournalError,
+    NotFound,
+    TranscriptionFailed,
+    WaitRefused,
+)
+
+#: Recordings in a row for which no connection could be made, after which no more are tried.
+UNREACHABLE = 10
+#: Errors of files that every further file would meet as well.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
+
+class Ending(Enum):
+    """How a job ended, as far as the journal is concerned."""
+
+    COMPLETED = auto()
+    """There is a transcript."""
+    FAILED = auto()
+    """For good: it is left alone unless that is asked for."""
+    OPEN = auto()
+    """The next run goes on with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the end of a job means.
+
+    Attributes:
+        ending: How it ended.
+        reason: Why it failed.
+        category: The kind of failure.
+        stops: Whether every further recording would end alike.
+    """
+
+    ending: Ending
+    reason: str = ""
+    category: str = ""
+    stops: bool = False
+
+
+def judge(error: Exception | None) -> Verdict:
+    """The meaning of how a job ended.
+
+    Args:
+        error: What ended it; None for a transcript.
+    """
+    match error:
+        case None:
+            return Verdict(Ending.COMPLETED)
+        case TranscriptionFailed():
+            return Verdict(Ending.FAILED, str(error), error.category.value)
+        case WaitRefused(refusal=NotFound()):
+            reason = f"{error}; --retry-failed transcribes it anew, which is paid for"
+            return Verdict(Ending.FAILED, reason, "gone")
+        case BadRequest():
+            return Verdict(Ending.FAILED, str(error), "refused")
+    return Verdict(Ending.OPEN, str(error), stops=isinstance(error, AccountError | JournalError))
+
+
+def fills_up(error: Exception) -> bool:
+    """Whether a file could not be written for want of room, or as nothing may be written at all."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
+
+
+class Reachability:
+    """Counts the recordings in a row for which no connection could be made."""
+
+    def __init__(self) -> None:
+        self._failed = 0
+
+    def ended(self, error: Exception | None) -> None:
+        """A job ended."""
+        self._failed = self._failed + 1 if isinstance(error, ConnectFailed) else 0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there were so many that no more should be tried."""
+        return self._failed >= UNREACHABLE

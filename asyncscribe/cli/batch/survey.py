@@ -1,0 +1,106 @@
+"""`asyncscribe batch --dry-run`: what a run would do."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+
+from asyncscribe.batch import Format, Journal, Length, Plan, Prospect, SqliteJournal, Survey
+from asyncscribe.batch.inputs.probing import can_probe
+from asyncscribe.batch.journal.sqlite import JOURNAL_NAME
+from asyncscribe.batch.report.pricing import PRICES_OF, price_per_hour
+from asyncscribe.cli.display.rendering import encodable, figure, printable, write_json
+from asyncscribe.cli.exits import Exit, tell
+from asyncscribe.models.config import TranscriptionConfig
+
+
+async def look(
+    sources: Sequence[str],
+    output: Path,
+    service: str,
+    formats: Sequence[Format],
+    config: TranscriptionConfig,
+    *,
+    retry_failed: bool,
+    as_json: bool,
+) -> Exit:
+    """Say what a run would do. Writes nothing, and needs no key."""
+    async with AsyncExitStack() as stack:
+        journal: Journal | None = None
+        if (output / JOURNAL_NAME).exists():
+            journal = await stack.enter_async_context(SqliteJournal(output, read_only=True))
+        survey = Survey(output, journal, service, formats=formats, config=config, retry_failed=retry_failed)
+        counts, seconds = Counter[str](), 0.0
+        async with aclosing(survey.run(sources)) as prospects:
+            async for prospect in prospects:
+                kind = _kind(prospect)
+                counts[kind] += 1
+                if kind == "new":
+                    counts["unknown"] += _lacks(prospect.length, config)
+                    seconds += _billed(prospect.length, config)
+                if kind in {"new", "unusable"} and not as_json:
+                    sys.stdout.write(f"{printable(prospect.item.name)} ({_about(prospect)})\n")
+    price = seconds / 3600 * price_per_hour(config)
+    figures = {name: counts[name] for name in ("new", "waiting", "done", "left", "unusable", "unknown")}
+    if as_json:
+        write_json(
+            {
+                "type": "survey",
+                **figures,
+                "unreadable": [encodable(str(one.path)) for one in survey.unreadable],
+                "audio_hours": round(seconds / 3600, 4),
+                "usd": round(price, 4),
+            }
+        )
+    else:
+        _tell(figures, seconds, price)
+        for one in survey.unreadable:
+            tell(f"  {printable(str(one.path))}: {one.problem}")
+    return Exit.FAILED if survey.unreadable else Exit.DONE
+
+
+def _kind(prospect: Prospect) -> str:
+    if prospect.plan is Plan.NOTHING:
+        return "done"
+    if prospect.plan is Plan.LEAVE:
+        return "left"
+    if prospect.paid:
+        return "waiting"
+    return "new" if prospect.usable else "unusable"
+
+
+def _about(prospect: Prospect) -> str:
+    if not prospect.usable:
+        return "missing, empty or no file"
+    if prospect.length is None:
+        return "length unknown"
+    channels = f", {prospect.length.channels} channels" if prospect.length.channels > 1 else ""
+    return f"{prospect.length.seconds:.1f} s{channels}"
+
+
+def _lacks(length: Length | None, config: TranscriptionConfig) -> bool:
+    return length is None or (bool(config.multichannel) and not length.channels)
+
+
+def _billed(length: Length | None, config: TranscriptionConfig) -> float:
+    """Seconds that are paid for, as far as that is known: each channel, if all are transcribed."""
+    if length is None:
+        return 0.0
+    return length.seconds * (length.channels if config.multichannel else 1)
+
+
+def _tell(figures: dict[str, int], seconds: float, price: float) -> None:
+    tell(
+        f"{figures['new']} would be submitted, {figures['waiting']} waited for; {figures['done']} are done, "
+        f"{figures['left']} failed earlier and are left alone"
+    )
+    if figures["unusable"]:
+        tell(f"{figures['unusable']} can't be sent: they are missing, empty, or no files")
+    unknown = f", and {figures['unknown']} of unknown length" if figures["unknown"] else ""
+    usd = f"{figure(price)} USD by list price of {PRICES_OF:%Y-%m}, no extras"
+    tell(f"{figure(seconds / 3600)} hours of audio{unknown}: {usd}")
+    if not can_probe():
+        tell("hint: pip install 'asyncscribe[probe]' tells the lengths of files")
