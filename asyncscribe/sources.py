@@ -99,7 +99,7 @@ def name_of(source: object) -> str:
             scheme, _, rest = source.partition("://")
             address = rest.partition("?")[0].partition("#")[0]
             host, slash, path = address.partition("/")
-            return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+            return _printable(f"{scheme}://{host.rpartition('@')[2]}{slash}{path}")
         case str() | os.PathLike():
             return _printable(os.fspath(source))
         case bytes() | bytearray() | memoryview():
@@ -153,6 +153,8 @@ def _url(text: str) -> Url:
         host = None
     if not host:
         raise SourceError(name, "the URL names no host")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise SourceError(name, "the URL holds bytes that are no UTF-8")
     return Url(text, name)
 
 

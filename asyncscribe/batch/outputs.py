@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import Sequence
 from enum import StrEnum
@@ -12,6 +11,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
+from asyncscribe.files import write_atomically
 from asyncscribe.models.transcript import Transcript
 
 
@@ -96,25 +96,3 @@ class Outputs:
 def _write_all(paths: Sequence[Path], contents: Sequence[str]) -> None:
     for path, content in zip(paths, contents, strict=True):
         write_atomically(path, content)
-
-
-def write_atomically(path: Path, content: str) -> None:
-    """Write a text file so that at any moment there is the old one, the new one or none, also after a power cut.
-
-    Raises:
-        OSError: It can't be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A short name: the target's may already be as long as the file system allows. The same each time, so that what a
-    # killed process left is written over and not left for ever.
-    digest = hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    temporary = path.with_name(f".asyncscribe-{digest}")
-    try:
-        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -60,9 +60,10 @@ def judge(error: Exception | None) -> Verdict:
         case None:
             return Verdict(Ending.COMPLETED)
         case TranscriptionFailed():
-            return Verdict(Ending.FAILED, str(error), error.category.value)
+            # Without the id, so that equal reasons are equal.
+            return Verdict(Ending.FAILED, error.reason, error.category.value)
         case WaitRefused(refusal=NotFound()):
-            reason = f"{error}; --retry-failed transcribes it anew, which is paid for"
+            reason = "the service does not have the transcript any more; --retry-failed pays for another one"
             return Verdict(Ending.FAILED, reason, "gone")
         case BadRequest():
             return Verdict(Ending.FAILED, str(error), "refused")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 from typing import Annotated
 
@@ -65,6 +66,11 @@ def run() -> None:
     """Run the command line."""
     # What the log would say, the commands say in their own words.
     logging.getLogger("asyncscribe").addHandler(logging.NullHandler())
+    # Started without them (`>&-`), there is nothing to write to, and nothing to complain of.
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the process lives
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the process lives
     # A paid transcript must not be lost to a terminal that lacks a character.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from enum import IntEnum
 from typing import Any
 
@@ -47,13 +48,15 @@ class UserError(Exception):
 def tell(text: str) -> None:
     """Write a message to stderr, whatever characters it has."""
     encoding = sys.stderr.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)  # noqa: T201
+    with suppress(OSError):
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)  # noqa: T201
 
 
 def run(command: Callable[[], Coroutine[Any, Any, Exit]]) -> None:
     """Run a command to its end and exit; mistakes of the user's are told in a line or two, without a traceback."""
     try:
         code = asyncio.run(_interruptible(command()))
+        sys.stdout.flush()
     except (KeyboardInterrupt, asyncio.CancelledError):
         tell("interrupted")
         sys.stderr.flush()
@@ -65,10 +68,21 @@ def run(command: Callable[[], Coroutine[Any, Any, Exit]]) -> None:
         usage = isinstance(error, ConfigurationError)
         code = _explain(str(error), _hint(error), Exit.USAGE if usage else Exit.FAILED)
     except BrokenPipeError:
-        # The reader of stdout has gone, as `head` does. Python would complain once more when it flushes at exit.
-        sys.stderr.close()
+        # The reader of stdout has gone, as `head` does.
+        _discard_stdout()
         code = Exit.FAILED
+    except OSError as error:
+        # Of a file that was not thought of, or of stdout itself, when it leads to a full disk.
+        _discard_stdout()
+        place = f"{error.filename}: " if error.filename else ""
+        code = _explain(f"{place}{error.strerror or error}", "", Exit.FAILED)
     raise typer.Exit(code)
+
+
+def _discard_stdout() -> None:
+    # Python flushes stdout once more when it exits, and would complain of the same again.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 async def _interruptible(command: Coroutine[Any, Any, Exit]) -> Exit:

@@ -55,6 +55,10 @@ Local = Annotated[bool, LOCAL]
 BaseUrl = Annotated[str | None, BASE_URL]
 Concurrency = Annotated[int | None, CONCURRENCY]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")]
+FromFile = Annotated[
+    Path | None,
+    typer.Option("--from-file", metavar="FILE", help="Also the sources in this file, one a line; - is stdin."),
+]
 TranscriptArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the transcript.")]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, TextIO
 
 import anyio
 import typer
@@ -31,6 +33,7 @@ from asyncscribe.cli.options import (
     Speakers,
 )
 from asyncscribe.errors import AccountError
+from asyncscribe.files import write_atomically
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
 from asyncscribe.sources import Source, name_of
@@ -40,6 +43,7 @@ class PrintedFormat(StrEnum):
     """What `--format` takes."""
 
     TEXT = "text"
+    TXT = "txt"
     JSON = "json"
     SRT = "srt"
     VTT = "vtt"
@@ -52,6 +56,12 @@ def transcribe(
     form: Annotated[
         PrintedFormat, typer.Option("--format", "-f", help="What is printed; json is one document a line.")
     ] = PrintedFormat.TEXT,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-O", metavar="FILE", help="Write to a file, whole or not at all [default: stdout]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     speakers: Speakers = False,
     language: Language = None,
     models: Models = None,
@@ -72,7 +82,25 @@ def transcribe(
     features = Features(
         options or (), config, speakers, language, models or (), keyterms or (), redact or (), multichannel
     )
-    run(lambda: _transcribe(sources, form, features.configuration(), local, base_url, concurrency))
+    form = PrintedFormat.JSON if as_json else form
+    if output is not None and output.is_dir():
+        raise typer.BadParameter(f"{output} is a folder; asyncscribe batch writes into one", param_hint="--output")
+
+    async def work() -> Exit:
+        if output is None:
+            return await _transcribe(sources, form, features.configuration(), local, base_url, concurrency, sys.stdout)
+        written = io.StringIO()
+        code = await _transcribe(sources, form, features.configuration(), local, base_url, concurrency, written)
+        if text := written.getvalue():
+            try:
+                write_atomically(output, text)
+            except OSError as error:
+                # It is paid for: what can't be written there is not lost.
+                sys.stdout.write(text)
+                raise UserError(f"--output {output}: {error.strerror or error}", code=Exit.FAILED) from None
+        return code
+
+    run(work)
 
 
 async def _transcribe(
@@ -82,6 +110,7 @@ async def _transcribe(
     local: bool,
     base_url: str | None,
     concurrency: int | None,
+    file: TextIO,
 ) -> Exit:
     if len(sources) > 1 and form in {PrintedFormat.SRT, PrintedFormat.VTT}:
         raise UserError(
@@ -108,7 +137,7 @@ async def _transcribe(
                     text = printable(str(outcome.error))
                     tell(f"error: {text}" if text.startswith(name) else f"error: {name}: {text}")
                 else:
-                    _print(outcome.transcript, form, sources[outcome.index] if len(sources) > 1 else None)
+                    _print(file, outcome.transcript, form, sources[outcome.index] if len(sources) > 1 else None)
     if refused is not None:
         raise refused
     return Exit.FAILED if failed else Exit.DONE
@@ -124,12 +153,12 @@ def _stdin() -> Source:
     return content()
 
 
-def _print(transcript: Transcript, form: PrintedFormat, name: str | None) -> None:
+def _print(file: TextIO, transcript: Transcript, form: PrintedFormat, name: str | None) -> None:
     if form is PrintedFormat.JSON:
         content = json.dumps(transcript.document, ensure_ascii=False) + "\n"
     else:
         content = render(transcript, Format(form.value))
         if name is not None:
             content = f"{printable(name)}: {content}"
-    sys.stdout.write(content)
-    sys.stdout.flush()
+    file.write(content)
+    file.flush()

@@ -12,13 +12,14 @@ from typing import Annotated, Any
 
 import typer
 
-from asyncscribe.batch.outputs import Format, render, write_atomically
+from asyncscribe.batch.outputs import Format, render
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.display.rendering import printable, write_json
 from asyncscribe.cli.exits import Exit, UserError, run, tell
 from asyncscribe.cli.options import AsJson, BaseUrl, TranscriptArgument
 from asyncscribe.client import AsyncClient
 from asyncscribe.errors import NotFound
+from asyncscribe.files import write_atomically
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import Transcript, TranscriptStatus
 

@@ -6,7 +6,8 @@ import stat
 import pytest
 
 from asyncscribe import Transcript
-from asyncscribe.batch.outputs import Format, Outputs, render, write_atomically
+from asyncscribe.batch.outputs import Format, Outputs, render
+from asyncscribe.files import write_atomically
 
 TRANSCRIPT = Transcript.model_validate(
     {"id": "t", "status": "completed", "text": "Grüße.", "words": [{"text": "Grüße.", "start": 0, "end": 500}]}

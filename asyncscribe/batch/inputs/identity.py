@@ -68,10 +68,16 @@ async def content_of_file(path: Path) -> str:
 
 def content_of_url(url: str) -> str:
     """The identity of what is behind a URL: the URL, without what signs it for a time."""
+    # A list can hold bytes that are no text, which no journal takes; its job says what is wrong with it.
+    url = url.encode("utf-8", "backslashreplace").decode()
     if "sig" not in url.lower():
         # No name of a signature is in it. Parsing all of a hundred thousand addresses takes a second.
         return f"url:{url}"
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # Its job says that it is none.
+        return f"url:{url}"
     query = parse_qsl(parts.query, keep_blank_values=True)
     if any(name.lower() in _SIGNATURES for name, _ in query):
         query = [(name, value) for name, value in query if not _signs(name.lower())]

@@ -19,6 +19,10 @@ COLUMNS = ("name", "source", "status", "transcript_id", "submissions", "audio_se
 ROWS = 1_000
 
 
+#: What begins a formula (https://owasp.org/www-community/attacks/CSV_Injection).
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
+
 class TableFormat(StrEnum):
     """What a table is written as."""
 
@@ -51,7 +55,7 @@ async def write_lines(table: AsyncIterator[dict[str, Any]], form: TableFormat, f
         writer.writeheader()
     async for row in table:
         if form is TableFormat.CSV:
-            writer.writerow(row)
+            writer.writerow({name: _as_text(value) for name, value in row.items()})
         else:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
         count += 1
@@ -82,6 +86,11 @@ async def write_parquet(table: AsyncIterator[dict[str, Any]], path: Path) -> int
                 some.clear()
         writer.write_table(pyarrow.Table.from_pylist(some, schema))
     return count
+
+
+def _as_text(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula: a text can say anything."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
 
 
 def _text(output: Path, name: str) -> str | None:

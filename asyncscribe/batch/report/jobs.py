@@ -28,13 +28,17 @@ async def report_jobs(entries: AsyncIterable[Entry], output: Path, page: Path) -
             name=entry.recording.name,
             state=job.step.value if job else "unread",
             reason=entry.reason,
-            audio=_audio(entry.recording.source, page),
+            audio=_audio(entry.recording.identity, page),
             seconds=(job.audio_seconds if job else None) or entry.recording.seconds,
             submissions=len(job.ids) if job else 0,
             transcript_id=job.ids[-1] if job and job.ids else None,
             times=job.times if job else {},
-            transcript=_transcript(output / f"{entry.recording.name}.json") if entry.written else None,
+            transcript=_transcript(output / f"{entry.recording.name}.json") if _has_document(entry) else None,
         )
+
+
+def _has_document(entry: Entry) -> bool:
+    return entry.job is not None and entry.files.get("json") == entry.job.key
 
 
 def _transcript(path: Path) -> Transcript | None:
@@ -44,13 +48,14 @@ def _transcript(path: Path) -> Transcript | None:
         return None
 
 
-def _audio(source: str, page: Path) -> str | None:
-    """Where a browser finds a recording, seen from the page's folder; None for one that is not on this machine."""
-    path = Path(source)
-    if "://" in source or not path.is_file():
-        return None
+def _audio(identity: str, page: Path) -> tuple[str, ...]:
+    """Where a browser finds a recording: seen from the page's folder, and from anywhere on this machine."""
+    path = Path(identity)
+    if "://" in identity or not path.is_file():
+        return ()
+    whole = path.resolve().as_uri()
     try:
-        return quote(Path(os.path.relpath(path.resolve(), page.resolve())).as_posix())
+        return quote(Path(os.path.relpath(path.resolve(), page.resolve())).as_posix()), whole
     except ValueError:
         # On another drive of Windows.
-        return path.resolve().as_uri()
+        return (whole,)

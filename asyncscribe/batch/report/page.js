@@ -117,7 +117,7 @@ function openJob(number) {
   const job = jobs[number];
   chosen = number;
   stopAudio();
-  audio = job.audio ? audioOf(job.audio) : null;
+  audio = job.audio.length ? audioOf(job.audio) : null;
   words = [];
   nearby.disconnect();
   const parts = [element("h3", { textContent: job.name }),
@@ -152,8 +152,10 @@ function stopAudio() {
   now = null;
 }
 
-function audioOf(source) {
-  const made = element("audio", { controls: true, preload: "none", src: source });
+/** Relative first, for a folder that is moved with its recordings; then where they were when the page was made. */
+function audioOf(sources) {
+  const made = element("audio", { controls: true, preload: "none" },
+    ...sources.map((src) => element("source", { src })));
   made.addEventListener("play", followFrames);
   made.addEventListener("seeked", () => follow(made));
   return made;

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import html
 import json
-import os
 from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +13,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TextIO
 
+from asyncscribe.files import whole_or_nothing
 from asyncscribe.models.transcript import Transcript
 
+#: Bytes. An hour of speech is about 280 KB of it; a browser takes seconds to open what is larger.
+LARGEST = 200_000_000
 #: Words of a paragraph, where nobody else speaks sooner.
 PARAGRAPH = 80
 
@@ -28,7 +30,7 @@ class ReportJob:
         name: Its relative path in the output folder.
         state: The last step of its job.
         reason: Why it failed.
-        audio: A URL that a browser can play, relative to the page or whole; None if there is none.
+        audio: URLs at which a browser may find the recording, the first that it can play counts.
         seconds: Length of the audio.
         submissions: How many times it was submitted.
         transcript_id: The service's id.
@@ -39,7 +41,7 @@ class ReportJob:
     name: str
     state: str
     reason: str | None
-    audio: str | None
+    audio: Sequence[str]
     seconds: float | None
     submissions: int
     transcript_id: str | None
@@ -64,28 +66,27 @@ class ReportSummary:
     limits: Sequence[tuple[float, int]] = ()
 
 
-async def write_report(path: Path, summary: ReportSummary, jobs: AsyncIterable[ReportJob]) -> int:
+class PageTooLarge(Exception):
+    """The page would hold more than a browser opens with ease."""
+
+
+async def write_report(
+    path: Path, summary: ReportSummary, jobs: AsyncIterable[ReportJob], *, largest: int = LARGEST
+) -> int:
     """Write the page and return how many jobs are on it. It is there whole or not at all.
 
     Raises:
         OSError: It can't be written.
+        PageTooLarge: It would be larger than `largest` bytes.
     """
-    # A short name: the page's may already be as long as the file system allows.
-    digest = hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    temporary = path.with_name(f".asyncscribe-{digest}")
-    try:
-        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            count = await _write(file, summary, jobs)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return count
+    with (
+        whole_or_nothing(path) as place,
+        place.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
+    ):
+        return await _write(file, summary, jobs, largest)
 
 
-async def _write(file: TextIO, summary: ReportSummary, jobs: AsyncIterable[ReportJob]) -> int:
+async def _write(file: TextIO, summary: ReportSummary, jobs: AsyncIterable[ReportJob], largest: int) -> int:
     parts = files(__package__)
     page = (parts / "page.html").read_text("utf-8")
     before, after = page.split("<!-- jobs -->")
@@ -104,6 +105,8 @@ async def _write(file: TextIO, summary: ReportSummary, jobs: AsyncIterable[Repor
     file.write(_data("limits", [[moment, limit] for moment, limit in summary.limits]))
     count = 0
     async for job in jobs:
+        if file.tell() > largest:
+            raise PageTooLarge
         # What a row needs, and what is read only when it is opened.
         file.write(_data(f"j{count}", _row(job)))
         if job.transcript is not None:
@@ -118,7 +121,7 @@ def _row(job: ReportJob) -> dict[str, Any]:
         "name": job.name,
         "state": job.state,
         "reason": job.reason,
-        "audio": job.audio,
+        "audio": list(job.audio),
         "seconds": job.seconds,
         "submissions": job.submissions,
         "id": job.transcript_id,

@@ -77,7 +77,7 @@ def _tell(display: Display, batch: Batch, failures: Failures, output: Path) -> N
     if unsaid := failures.count - len(failures.lines):
         tell(f"  and {unsaid} more: asyncscribe batch export {printable(str(output))} has the reason of each")
     for unreadable in batch.unreadable:
-        tell(f"  {printable(str(unreadable.path))}: can't be read: {unreadable.problem}")
+        tell(f"  {printable(str(unreadable.path))}: {unreadable.problem}")
     if batch.left:
         tell(
             f"  {batch.left} failed in an earlier run and were left alone: asyncscribe batch status lists them, "

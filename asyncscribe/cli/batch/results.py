@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,8 +16,10 @@ from asyncscribe.batch.journal.sqlite import SqliteJournal
 from asyncscribe.batch.recovery.recover import recover as remake
 from asyncscribe.batch.report import ReportSummary, report_jobs, write_report
 from asyncscribe.batch.report.exporting import TableFormat, rows, write_lines, write_parquet
+from asyncscribe.batch.report.page import LARGEST, PageTooLarge
 from asyncscribe.batch.report.pricing import PRICES_OF, USD_PER_HOUR
 from asyncscribe.batch.report.summary import Summary
+from asyncscribe.cli.batch.sources import named, require_all
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.display.rendering import encodable, figure, printable, write_json
 from asyncscribe.cli.exits import Exit, UserError, run, tell
@@ -25,6 +28,7 @@ from asyncscribe.cli.options import (
     BaseUrl,
     ConfigFile,
     Features,
+    FromFile,
     Keyterms,
     Language,
     Models,
@@ -33,6 +37,7 @@ from asyncscribe.cli.options import (
     Redact,
     Speakers,
 )
+from asyncscribe.files import whole_or_nothing
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of the batch.")]
 
@@ -123,8 +128,14 @@ def report(
             )
             try:
                 count = await write_report(path, heading, report_jobs(journal.all(), folder, path.parent))
+            except PageTooLarge:
+                raise UserError(
+                    f"the page would be larger than {LARGEST // 10**6} MB, which no browser opens with ease",
+                    "asyncscribe batch export writes a table of any size",
+                    Exit.FAILED,
+                ) from None
             except OSError as error:
-                raise UserError(f"{path} can't be written: {error.strerror or error}") from error
+                raise UserError(f"{path} can't be written: {error.strerror or error}", code=Exit.FAILED) from error
         tell(f"{count} recordings are in {printable(str(path))}")
         return Exit.DONE
 
@@ -161,25 +172,37 @@ def export(
     async def work() -> Exit:
         async with SqliteJournal(folder, read_only=True) as journal:
             table = rows(journal.all(), folder)
-            try:
-                if output is None:
-                    count = await write_lines(table, form, sys.stdout)
-                elif form is TableFormat.PARQUET:
-                    count = await write_parquet(table, output)
-                else:
-                    with output.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-                        count = await write_lines(table, form, file)
-            except OSError as error:
-                raise UserError(f"{output or 'stdout'} can't be written: {error.strerror or error}") from error
+            if output is None:
+                count = await write_lines(table, form, sys.stdout)
+            else:
+                try:
+                    with whole_or_nothing(output) as place:
+                        count = await _export(table, form, place)
+                except OSError as error:
+                    raise UserError(
+                        f"{output} can't be written: {error.strerror or error}", code=Exit.FAILED
+                    ) from error
         tell(f"{count} recordings")
         return Exit.DONE
 
     run(work)
 
 
+async def _export(table: AsyncIterator[dict[str, Any]], form: TableFormat, place: Path) -> int:
+    if form is TableFormat.PARQUET:
+        return await write_parquet(table, place)
+    with place.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        return await write_lines(table, form, file)
+
+
 def recover(
     folder: Folder,
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="The sources, as the batch was run with.")],
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SOURCE...", help="The sources, as the batch was run with; - reads them from stdin."),
+    ] = None,
+    *,
+    from_file: FromFile = None,
     since: Annotated[
         datetime | None,
         typer.Option(
@@ -207,9 +230,13 @@ def recover(
     )
 
     async def work() -> Exit:
+        given = list(named(sources or (), from_file))
+        require_all(given)
+        if not folder.is_dir():
+            raise UserError(f"there is no folder {printable(str(folder))}")
         async with connect(base_url=base_url) as client, SqliteJournal(folder) as journal:
             day = None if since is None else since.replace(tzinfo=UTC)
-            done = await remake(client, journal, folder, sources, features.configuration(), day)
+            done = await remake(client, journal, folder, given, features.configuration(), day)
         tell(f"{done.written} are written, {done.adopted} were found in the account, {done.new} are new")
         for name, ids in done.ambiguous.items():
             tell(f"  {printable(name)}: may have been transcribed already, as one of {', '.join(ids[:5])}")

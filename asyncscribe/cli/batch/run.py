@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
-from glob import has_magic
 from pathlib import Path
 from typing import Annotated
 
@@ -15,23 +12,22 @@ import anyio
 import typer
 
 from asyncscribe.batch import Batch, Format
-from asyncscribe.batch.inputs.discovery import is_url
-from asyncscribe.batch.inputs.stores import is_store
 from asyncscribe.batch.journal.migration import EMBEDDED
-from asyncscribe.batch.journal.sqlite import JOURNAL_NAME
 from asyncscribe.batch.report.pricing import price_per_hour
 from asyncscribe.cli.batch.conclusion import Failures, conclude
+from asyncscribe.cli.batch.sources import named, require_some
 from asyncscribe.cli.batch.survey import look
 from asyncscribe.cli.connection import address, connect
 from asyncscribe.cli.display.live import choose
 from asyncscribe.cli.display.rendering import Display, printable
 from asyncscribe.cli.display.tally import Tally
-from asyncscribe.cli.exits import Exit, UserError, run, tell
+from asyncscribe.cli.exits import Exit, run, tell
 from asyncscribe.cli.options import (
     BaseUrl,
     Concurrency,
     ConfigFile,
     Features,
+    FromFile,
     Keyterms,
     Language,
     Local,
@@ -43,6 +39,7 @@ from asyncscribe.cli.options import (
     folder,
 )
 from asyncscribe.engine.tasks import Tasks
+from asyncscribe.errors import AsyncscribeError
 from asyncscribe.models.config import TranscriptionConfig
 
 #: Seconds in which the recordings are counted before the first is begun; after that, while it runs.
@@ -99,10 +96,7 @@ def batch(
         bool,
         typer.Option("--dry-run", help="Send nothing: say what would be sent, how long it is, and its list price."),
     ] = False,
-    from_file: Annotated[
-        Path | None,
-        typer.Option("--from-file", metavar="FILE", help="Also the sources in this file, one a line; - is stdin."),
-    ] = None,
+    from_file: FromFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event to stdout, a JSON object a line.")] = False,
     print_text: Annotated[bool, typer.Option("--print", help="Also print each text to stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress; failures are still listed.")] = False,
@@ -127,7 +121,7 @@ def batch(
     async def work() -> Exit:
         wanted = features.configuration()
         given = list(named(sources or (), from_file))
-        _require_some(given, output)
+        require_some(given, output)
         hours = _hours(max_hours, max_cost, wanted)
         if dry_run:
             service = EMBEDDED if local else address(base_url)
@@ -155,57 +149,6 @@ def batch(
     run(work)
 
 
-def named(sources: Sequence[str], from_file: Path | None) -> Iterator[str]:
-    """The sources of the command line, and those that a file or stdin names, one a line.
-
-    Raises:
-        UserError: There are none, or the file can't be read.
-    """
-    some = False
-    for source in sources:
-        for text in _lines(Path("-")) if source == "-" else [source] if source else []:
-            some = True
-            yield text
-    for text in _lines(from_file) if from_file is not None else ():
-        some = True
-        yield text
-    if not some:
-        raise UserError("nothing to transcribe is named", "give folders, files or URLs")
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """What a file or stdin names, one a line; blank lines and the mark that some editors begin a file with don't count.
-
-    Raises:
-        UserError: It can't be read.
-    """
-    try:
-        if str(path) == "-":
-            lines = [line.decode("utf-8", "surrogateescape") for line in sys.stdin.buffer]
-        else:
-            lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
-    for number, line in enumerate(lines):
-        text = (line.removeprefix("\ufeff") if number == 0 else line).strip("\r\n")
-        if text.strip():
-            yield text
-
-
-def _require_some(sources: Sequence[str], output: Path) -> None:
-    """Catch a misspelt folder before anything is made for it. Of a batch that was begun, sources may be gone by now.
-
-    Raises:
-        UserError: None of the sources exists.
-    """
-    if (output / JOURNAL_NAME).exists():
-        return
-    for source in sources:
-        if is_url(source) or is_store(source) or has_magic(source) or os.path.lexists(source):
-            return
-    raise UserError(f"there is no {printable(sources[0])}{' nor any other source' if len(sources) > 1 else ''}")
-
-
 def _hours(hours: float | None, cost: float | None, config: TranscriptionConfig) -> float | None:
     limits = [hours, None if cost is None else cost / price_per_hour(config)]
     return min((limit for limit in limits if limit is not None), default=None)
@@ -214,9 +157,18 @@ def _hours(hours: float | None, cost: float | None, config: TranscriptionConfig)
 async def _follow(batch: Batch, sources: Sequence[str], display: Display, print_text: bool) -> Failures:
     """Run the batch to its end, or to an error that every recording would meet; return the failures."""
     failures = Failures()
+    unread: list[OSError] = []
     tally = display.tally
     tally.known_before = lambda: batch.skipped + batch.left
-    with display:
+
+    def stop(error: OSError) -> None:
+        # Nobody reads what is written: nothing more is submitted, and what runs is left to the next run.
+        unread.append(error)
+        batch.stop()
+        scope.cancel()
+
+    display.on_unread = stop
+    with anyio.CancelScope() as scope, display:
         async with Tasks() as tasks:
             counted = anyio.Event()
             tasks.start_soon(_count, batch, sources, tally, counted)
@@ -229,9 +181,16 @@ async def _follow(batch: Batch, sources: Sequence[str], display: Display, print_
                         failures.add(outcome)
                     if print_text and outcome.transcript is not None:
                         display.text(f"{printable(outcome.item.name)}: {outcome.transcript.text or ''}")
+    if unread:
+        raise unread[0]
     return failures
 
 
 async def _count(batch: Batch, sources: Sequence[str], tally: Tally, counted: anyio.Event) -> None:
-    tally.total = await batch.count(sources)
-    counted.set()
+    try:
+        tally.total = await batch.count(sources)
+    except AsyncscribeError:
+        # The run meets the same, and says so.
+        return
+    finally:
+        counted.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import fields
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -41,6 +42,8 @@ class Display(Protocol):
     """Shows a running batch. A context manager."""
 
     tally: Tally
+    on_unread: Callable[[OSError], None]
+    """Called when stdout can't be written any more."""
 
     def event(self, event: Event) -> None:
         """Take an event of the client's."""
@@ -89,6 +92,8 @@ class Quiet:
 
     def __init__(self) -> None:
         self.tally = Tally()
+        self.on_unread: Callable[[OSError], None] = _ignore
+        self._unread = False
 
     def __enter__(self) -> Self:
         return self
@@ -108,8 +113,17 @@ class Quiet:
 
     def text(self, line: str) -> None:
         """Print the line at once, so that a reader of a pipe sees it."""
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        self._put(lambda: _print(line))
+
+    def _put(self, write: Callable[[], None]) -> None:
+        """Write to stdout; once its reader has gone, that is told, and nothing more is written."""
+        if self._unread:
+            return
+        try:
+            write()
+        except OSError as error:
+            self._unread = True
+            self.on_unread(error)
 
 
 class Plain(Quiet):
@@ -140,24 +154,33 @@ class Ndjson(Quiet):
     def event(self, event: Event) -> None:
         """Write the event."""
         super().event(event)
-        write_json({"type": EVENT_TYPES[type(event)], **{f.name: getattr(event, f.name) for f in fields(event)}})
+        content = {"type": EVENT_TYPES[type(event)], **{f.name: getattr(event, f.name) for f in fields(event)}}
+        self._put(lambda: write_json(content))
 
     def finished(self, outcome: BatchOutcome) -> None:
         """Write the end of a recording."""
         super().finished(outcome)
-        write_json(
-            {
-                "type": "outcome",
-                "source": name_of(outcome.item.source),
-                "name": encodable(outcome.item.name),
-                "ok": outcome.error is None,
-                "transcript_id": outcome.transcript.id if outcome.transcript else None,
-                "error": None if outcome.error is None else reason(outcome),
-                "files": [encodable(str(path)) for path in outcome.files],
-                "submissions": outcome.submissions,
-                "elapsed": round(outcome.elapsed, 3),
-            }
-        )
+        content = {
+            "type": "outcome",
+            "source": name_of(outcome.item.source),
+            "name": encodable(outcome.item.name),
+            "ok": outcome.error is None,
+            "transcript_id": outcome.transcript.id if outcome.transcript else None,
+            "error": None if outcome.error is None else reason(outcome),
+            "files": [encodable(str(path)) for path in outcome.files],
+            "submissions": outcome.submissions,
+            "elapsed": round(outcome.elapsed, 3),
+        }
+        self._put(lambda: write_json(content))
+
+
+def _ignore(error: OSError) -> None:
+    """Nobody asked."""
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def write_json(content: dict[str, Any]) -> None:

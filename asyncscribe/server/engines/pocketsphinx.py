@@ -7,6 +7,7 @@ import math
 import multiprocessing
 import os
 import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -50,7 +51,7 @@ class PocketSphinxEngine:
     def _start(self) -> ProcessPoolExecutor:
         # Spawned, not forked: a fork of a process with threads and a running loop can hang.
         return ProcessPoolExecutor(
-            self._workers, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts
+            self._workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
         )
 
     async def transcribe(self, recording: Recording) -> Recognition:
@@ -89,9 +90,18 @@ def _end(pool: ProcessPoolExecutor) -> None:
         worker.join(5)
 
 
-def _ignore_interrupts() -> None:
+def _begin_worker() -> None:
     # Ctrl-C reaches the whole process group; the server decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True, name="asyncscribe parent").start()
+
+
+def _end_with_parent() -> None:
+    # Whatever ends it: a worker holds both ends of the pipe that it reads from, so that it would wait for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)
 
 
 #: Text, start and end in milliseconds, confidence, and with multichannel the channel as speaker and as channel.

@@ -64,9 +64,10 @@ def test_a_report_of_all(served, folder, output, tmp_path):  # noqa: F811
     page = (output / "report.html").read_text()
     assert "Transcoding failed" in page
     # The recording is played from where it is.
-    assert '"audio":"../in/with%20space.wav"' in page
+    assert '"audio":["../in/with%20space.wav","file:///' in page
     elsewhere = tmp_path / "none" / "report.html"
-    assert run("batch", "report", output, "--output", elsewhere).exit_code == 2
+    assert run("batch", "report", output, "--output", elsewhere).exit_code == 1
+    assert not elsewhere.parent.exists()
 
 
 def test_a_table_is_what_its_file_is_named(served, output, tmp_path):  # noqa: F811
