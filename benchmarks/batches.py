@@ -174,7 +174,10 @@ class _Forgetful:
     async def entries(self, identities: Sequence[str]) -> dict[str, Entry]:  # noqa: ARG002 - the protocol's name
         return {}
 
-    async def name(self, newcomers: Sequence[Newcomer]) -> list[Entry]:
+    async def alike(self, newcomer: Newcomer) -> list[Entry]:  # noqa: ARG002 - the protocol's name
+        return []
+
+    async def name(self, newcomers: Sequence[Newcomer]) -> list[Entry | None]:
         return [Entry(Recording(one.identity, one.name, one.source), None) for one in newcomers]
 
     async def name_apart(self, newcomer: Newcomer) -> Entry:
@@ -204,6 +207,9 @@ class _Forgetful:
         pass
 
     async def submitted(self, key: int, transcript_id: TranscriptId, times: Mapping[str, float]) -> None:
+        pass
+
+    async def rewriting(self, identity: str, formats: Sequence[str]) -> None:
         pass
 
     async def completed(

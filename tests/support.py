@@ -19,10 +19,10 @@ RETRY = RetryPolicy(attempts=4, patience=0, backoff=Backoff(initial=0.01, factor
 SUBMISSION = SubmissionPolicy(lookups=(0.01, 0.05), quiet=0.1, attempts=2)
 
 
-def open_client(server: LocalServer, **arguments) -> AsyncClient:
+def open_client(server: LocalServer, key: str | None = None, **arguments) -> AsyncClient:
     """A client with quick schedules, to be entered."""
     arguments = {"polling": POLLING, "retry": RETRY, "submission": SUBMISSION, **arguments}
-    return AsyncClient(server.api_key, server.base_url, **arguments)
+    return AsyncClient(key or server.api_key, server.base_url, **arguments)
 
 
 def recording(name: str = "a", **rules: object) -> str:

@@ -133,26 +133,40 @@ class Finder:
             return
         named = await self._journal.name([newcomer for newcomer, _, _ in new.values()])
         for (newcomer, item, look), entry in zip(new.values(), named, strict=True):
-            if entry.recording.identity == newcomer.identity:
-                entries[newcomer.identity] = entry
-            elif await self._is_same(item, look, entry.recording):
-                entries[newcomer.identity] = await self._journal.take_over(entry.recording.identity, newcomer)
-            else:
-                entries[newcomer.identity] = await self._journal.name_apart(newcomer)
+            entries[newcomer.identity] = entry or await self._settle_name(newcomer, item, look)
 
-    async def _is_same(self, item: Item, look: Look | None, holder: Recording) -> bool:
-        """Whether a newcomer is the recording that has its name, moved or seen from elsewhere."""
+    async def _settle_name(self, newcomer: Newcomer, item: Item, look: Look | None) -> Entry:
+        """A name for a newcomer whose name is taken: perhaps by itself, from where it was before."""
+        alike = [entry.recording for entry in await self._journal.alike(newcomer)]
         if not isinstance(item.source, Path):
-            return holder.content is not None and holder.content == content_of_item(item.source, item.content)
-        if "://" in holder.identity:
-            return False
-        before = Path(holder.identity)
-        if not await asyncio.get_running_loop().run_in_executor(None, _exists, before):
-            return True
-        if look is None or holder.size != look.size or self._covers(before):
+            content = content_of_item(item.source, item.content)
+            same = [one for one in alike if one.content == content]
+        else:
+            files = [one for one in alike if "://" not in one.identity]
+            there = await asyncio.get_running_loop().run_in_executor(
+                None, lambda: [_exists(Path(one.identity)) for one in files]
+            )
+            # What lies elsewhere now is most likely what has not changed, and is called the same there.
+            same = sorted(
+                (one for one, exists in zip(files, there, strict=True) if not exists),
+                key=lambda one: (
+                    look is None or (one.size, one.modified) != (look.size, look.modified),
+                    Path(one.identity).name != Path(newcomer.identity).name,
+                ),
+            )
+            if not same:
+                here = [one for one, exists in zip(files, there, strict=True) if exists]
+                same = [one for one in here if await self._is_same(item.source, look, one)]
+        if same:
+            return await self._journal.take_over(same[0].identity, newcomer)
+        return await self._journal.name_apart(newcomer)
+
+    async def _is_same(self, path: Path, look: Look | None, holder: Recording) -> bool:
+        """Whether a newcomer is a recording that is known, seen from elsewhere."""
+        if look is None or holder.size != look.size or self._covers(Path(holder.identity)):
             return False
         try:
-            return await content_of_file(item.source) == holder.content
+            return await content_of_file(path) == holder.content
         except OSError:
             return False
 

@@ -358,7 +358,7 @@ class Batch:
         for find in work.finds:
             error, files = outcome.error, tuple[Path, ...]()
             if outcome.transcript is not None:
-                error, files = await self._write(find.name, outcome.transcript)
+                error, files = await self._write(find, outcome.transcript)
             if error is None:
                 written[find.recording.identity] = self._outputs.formats
             item = replace(find.item, name=find.name)
@@ -404,9 +404,12 @@ class Batch:
         channels = outcome.transcript.document.get("audio_channels")
         return seconds * channels if isinstance(channels, int) and channels > 0 else seconds
 
-    async def _write(self, name: str, transcript: Transcript) -> tuple[Exception | None, tuple[Path, ...]]:
+    async def _write(self, find: Find, transcript: Transcript) -> tuple[Exception | None, tuple[Path, ...]]:
+        if find.files.keys() & set(self._outputs.formats):
+            # Should the process end before the new files are kept, the old ones must not be taken for them.
+            await self._journal.rewriting(find.recording.identity, self._outputs.formats)
         try:
-            return None, tuple(await self._outputs.write(name, transcript))
+            return None, tuple(await self._outputs.write(find.name, transcript))
         except (OSError, ValueError) as error:
             if fills_up(error):
                 self._stopped = True

@@ -3,73 +3,40 @@ process is as good as dead from the k-th on, for every k. Whatever k is, the nex
 nothing."""
 
 import json
+import os
+import shutil
 from collections import Counter
 from contextlib import suppress
+from itertools import product
 
 import pytest
 
-from asyncscribe import AsyncscribeError, Backoff, ResubmissionPolicy, ServiceError, SubmissionPolicy
-from asyncscribe.batch import Batch
+from asyncscribe import AsyncscribeError, Backoff, ResubmissionPolicy, SubmissionPolicy
+from asyncscribe.batch import Format
 from asyncscribe.batch.journal.sqlite import SqliteJournal
 from asyncscribe.server import LocalServer, SimulatedEngine, faults
-from tests.support import KEY, RETRY, open_client, recording
-
-
-class Crash(ServiceError):
-    """What every effect raises once the process is dead. For the parts that are still alive in the test it looks like
-    a request of which nothing more is known, so that each of them ends soon."""
-
-    transient = False
-
-    def __init__(self):
-        super().__init__("any", "the process is dead")
-
-
-class Effects:
-    """Numbers the effects; from the k-th on none happens, or is heard of, any more."""
-
-    def __init__(self, crash_at):
-        self.crash_at = crash_at
-        self.count = 0
-
-    def pass_by(self):
-        self.count += 1
-        if self.crash_at is not None and self.count >= self.crash_at:
-            raise Crash
-
-    def around(self, function):
-        async def call(*args, **options):
-            self.pass_by()
-            result = await function(*args, **options)
-            self.pass_by()
-            return result
-
-        return call
-
-
-class Crashing:
-    """A journal whose writes are effects."""
-
-    WRITES = frozenset(
-        "assign uploaded submitting refused submitted completed failed begin_again limit timed problem".split()
-    )
-
-    def __init__(self, journal, effects):
-        self._journal = journal
-        self._effects = effects
-
-    def __getattr__(self, name):
-        method = getattr(self._journal, name)
-        return self._effects.around(method) if name in self.WRITES else method
-
+from tests.batch.crashing import Effects, run_batch
+from tests.support import RETRY, open_client, recording
 
 WORLDS = {
     "": {},
     "lost answers, late submissions and a lagging list": {
         "script": [faults.Drop(faults.When.AFTER), faults.CutBody(), faults.Late(1.2)],
         "list_lag": 1.0,
+        "clock_ahead": -3600.0,
     },
 }
+
+#: What is different when the batch is run again.
+RERUNS = {
+    "the same": {},
+    "another format": {"formats": [Format.JSON, Format.SRT]},
+    "another key": {"key": "rotated"},
+}
+#: Every so many-th pair of crashes of two runs in a row is tried.
+STRIDE = int(os.environ.get("ASYNCSCRIBE_CRASH_STRIDE", "397"))
+#: The worlds and what is different in the next run, by their places; `ASYNCSCRIBE_CRASHES=all` tries every pair.
+CASES = [(0, 0), (1, 1), (1, 2)] if os.environ.get("ASYNCSCRIBE_CRASHES") != "all" else product(range(2), range(3))
 
 
 class World:
@@ -87,11 +54,12 @@ class World:
         ]
 
     def server(self):
-        server = LocalServer(SimulatedEngine(speed=1), limit=2, api_key=KEY, list_lag=self.options.get("list_lag", 0.0))
+        lag, ahead = self.options.get("list_lag", 0.0), self.options.get("clock_ahead", 0.0)
+        server = LocalServer(SimulatedEngine(speed=1), limit=2, list_lag=lag, clock_ahead=ahead)
         server.faults.script("POST", "/v2/transcript", *self.options.get("script", ()))
         return server
 
-    async def run(self, server, effects=None):
+    async def run(self, server, effects=None, *, key=None, **batch):
         options = {
             "concurrency": 2,
             "submission": SubmissionPolicy(lookups=(0.5, 2), quiet=5),
@@ -99,14 +67,8 @@ class World:
             "polling": Backoff(0.5, 1.5, 1, 0),
             "retry": RETRY,
         }
-        async with open_client(server, **options) as client, SqliteJournal(self.output) as journal:
-            if effects is not None:
-                client._transport.send = effects.around(client._transport.send)
-                journal = Crashing(journal, effects)
-            async with Batch(client, self.output, journal=journal) as batch:
-                if effects is not None:
-                    batch._outputs.write = effects.around(batch._outputs.write)
-                return [outcome async for outcome in batch.run(self.sources)]
+        async with open_client(server, key, **options) as client, SqliteJournal(self.output) as journal:
+            return await run_batch(client, self.output, journal, self.sources, effects, **batch)
 
     def check(self, server):
         paid = [record for record in server.records if record.status == "completed"]
@@ -130,8 +92,8 @@ async def count_effects(tmp_path, world):
 
 
 @pytest.mark.looptime
-@pytest.mark.parametrize("world", WORLDS)
-async def test_a_crash_at_any_effect_costs_nothing(nothing_left, tmp_path, world):
+@pytest.mark.parametrize(("world", "rerun"), [(list(WORLDS)[world], list(RERUNS)[rerun]) for world, rerun in CASES])
+async def test_a_crash_at_any_effect_costs_nothing(nothing_left, tmp_path, world, rerun):
     (tmp_path / "whole").mkdir()
     effects = await count_effects(tmp_path / "whole", world)
     assert effects > 40
@@ -142,6 +104,26 @@ async def test_a_crash_at_any_effect_costs_nothing(nothing_left, tmp_path, world
         async with scene.server() as server:
             with suppress(AsyncscribeError):
                 await scene.run(server, Effects(crash_at))
-            outcomes = await scene.run(server)
+            outcomes = await scene.run(server, **RERUNS[rerun])
             assert [outcome.error for outcome in outcomes if outcome.error] == [], f"crash at {crash_at}"
             scene.check(server)
+
+
+@pytest.mark.looptime
+async def test_two_crashes_in_a_row_cost_nothing(nothing_left, tmp_path):
+    world = list(WORLDS)[-1]
+    (tmp_path / "whole").mkdir()
+    effects = await count_effects(tmp_path / "whole", world)
+    for number in range(0, effects * effects, STRIDE):
+        first, second = number // effects + 1, number % effects + 1
+        place = tmp_path / str(number)
+        place.mkdir()
+        scene = World(place, world)
+        async with scene.server() as server:
+            for crash_at in (first, second):
+                with suppress(AsyncscribeError):
+                    await scene.run(server, Effects(crash_at))
+            outcomes = await scene.run(server)
+            assert [outcome.error for outcome in outcomes if outcome.error] == [], f"crashes at {first}, {second}"
+            scene.check(server)
+        shutil.rmtree(place)

@@ -182,12 +182,15 @@ class Journal(Protocol):
         """What is known of these recordings, by identity."""
         ...
 
-    async def name(self, newcomers: Sequence[Newcomer]) -> list[Entry]:
-        """Give newcomers their names, and return what is known of them then.
+    async def name(self, newcomers: Sequence[Newcomer]) -> list[Entry | None]:
+        """Give newcomers their names, and return what is known of them then; None for one whose name is taken.
 
-        Of one whose name is taken, the entry of the recording that has it is returned: by its identity that can be
-        told. Names are compared as file systems do that fold case and normalise.
+        Names are compared as file systems do that fold case and normalise.
         """
+        ...
+
+    async def alike(self, newcomer: Newcomer) -> list[Entry]:
+        """The recordings that have a newcomer's name, or were given one like it because it was taken."""
         ...
 
     async def name_apart(self, newcomer: Newcomer) -> Entry:
@@ -224,6 +227,10 @@ class Journal(Protocol):
 
     async def submitted(self, key: int, transcript_id: TranscriptId, times: Mapping[str, float]) -> None:
         """The service has the job."""
+        ...
+
+    async def rewriting(self, identity: str, formats: Sequence[str]) -> None:
+        """Files of a recording are about to be written over: until that is kept, what is in them is not known."""
         ...
 
     async def completed(

@@ -23,6 +23,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -47,6 +48,9 @@ PAGE = 500
 LINGER = 0.02
 #: Seconds that other steps wait for one that is waited for.
 NOTE_LINGER = 0.1
+
+#: Names like one that are looked at for a recording that has moved.
+MOST_ALIKE = 20
 
 #: Each raises the schema by one version; the position is the version that it starts from.
 MIGRATIONS: tuple[str | Callable[[sqlite3.Connection, Path], None], ...] = (
@@ -391,17 +395,25 @@ class SqliteJournal:
         rows = await self._do(lambda connection: connection.execute(query, identities).fetchall())
         return {row[0]: _entry(row) for row in rows}
 
-    async def name(self, newcomers: Sequence[Newcomer]) -> list[Entry]:
+    async def name(self, newcomers: Sequence[Newcomer]) -> list[Entry | None]:
         """See `Journal`."""
         return await self._do(lambda connection: [_name(connection, newcomer) for newcomer in newcomers])
+
+    async def alike(self, newcomer: Newcomer) -> list[Entry]:
+        """See `Journal`."""
+        names = [newcomer.name, *islice(variants(newcomer.name), MOST_ALIKE)]
+        marks = ",".join("?" * len(names))
+        query = f"SELECT {_ENTRY} FROM {_JOINED} WHERE folded IN ({marks})"  # noqa: S608 - question marks only
+        folded = [fold(name) for name in names]
+        rows = await self._do(lambda connection: connection.execute(query, folded).fetchall())
+        return [_entry(row) for row in rows]
 
     async def name_apart(self, newcomer: Newcomer) -> Entry:
         """See `Journal`."""
 
         def work(connection: sqlite3.Connection) -> Entry:
             for name in variants(newcomer.name):
-                entry = _name(connection, Newcomer(newcomer.identity, newcomer.source, name))
-                if entry.recording.identity == newcomer.identity:
+                if entry := _name(connection, Newcomer(newcomer.identity, newcomer.source, name)):
                     return entry
             raise AssertionError("there is always another number")
 
@@ -485,6 +497,12 @@ class SqliteJournal:
         """See `Journal`."""
         stored = _text(times)
         self._note(lambda connection: _add_id(connection, key, transcript_id, stored))
+
+    async def rewriting(self, identity: str, formats: Sequence[str]) -> None:
+        """See `Journal`."""
+        patch = msgspec.json.encode(dict.fromkeys(formats)).decode()
+        query = "UPDATE recordings SET files = json_patch(files, ?) WHERE identity = ?"
+        await self._do(lambda connection: connection.execute(query, (patch, identity)), durable=True)
 
     async def completed(
         self,
@@ -594,7 +612,7 @@ def _known(connection: sqlite3.Connection, column: str, value: str) -> Entry:
     return _entry(connection.execute(query, (value,)).fetchone())
 
 
-def _name(connection: sqlite3.Connection, newcomer: Newcomer) -> Entry:
+def _name(connection: sqlite3.Connection, newcomer: Newcomer) -> Entry | None:
     folded = fold(newcomer.name)
     # A name that is there already, or an identity, is left as it is.
     connection.execute(
@@ -603,7 +621,7 @@ def _name(connection: sqlite3.Connection, newcomer: Newcomer) -> Entry:
     )
     if connection.execute("SELECT 1 FROM recordings WHERE identity = ?", (newcomer.identity,)).fetchone():
         return _known(connection, "identity", newcomer.identity)
-    return _known(connection, "folded", folded)
+    return None
 
 
 def _assign(connection: sqlite3.Connection, recording: Recording, service: str, config: str, times: str) -> JobRecord:

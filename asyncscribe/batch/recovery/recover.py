@@ -262,9 +262,8 @@ async def _lengths(client: AsyncClient, uploads: Sequence[ListItem]) -> list[Hea
 async def _recording(journal: Journal, item: Item) -> Recording | None:
     """A recording with its name and its content; None if it can't be read."""
     newcomer = Newcomer(identity_of(item.source), name_of(item.source), item.name)
-    (entry,) = await journal.name([newcomer])
-    if entry.recording.identity != newcomer.identity:
-        entry = await journal.name_apart(newcomer)
+    (named,) = await journal.name([newcomer])
+    entry = named or await journal.name_apart(newcomer)
     find = known(item, entry, look_at_item(item), frozenset())
     return find.recording if find.recording.content is not None or await read(find) else None
 
