@@ -22,7 +22,7 @@ from asyncscribe.batch.inputs.probing import can_probe, length_of
 from asyncscribe.batch.inputs.stores import is_store
 from asyncscribe.batch.journal.ledger import JournalLedger
 from asyncscribe.batch.journal.migration import EMBEDDED
-from asyncscribe.batch.journal.records import JobRecord, Journal
+from asyncscribe.batch.journal.records import JobRecord, Journal, Step
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME, SqliteJournal
 from asyncscribe.batch.outputs import Format, Outputs
 from asyncscribe.batch.planning import Plan, is_paid, plan
@@ -124,6 +124,7 @@ class Batch:
         self._under_way = UnderWay()
         self._tasks = Tasks()
         self._ends = Ends(client, self._tasks)
+        self._begun = 0.0
         self._limits: list[tuple[float, int]] = []
         self.skipped = 0
         self.left = 0
@@ -221,6 +222,7 @@ class Batch:
         if self._allowance.is_limited and not can_probe() and not all(is_url(s) or is_store(s) for s in sources):
             raise ConfigurationError("an allowance needs the lengths of files: pip install 'asyncscribe[probe]'")
         works: dict[int, Work] = {}
+        self._begun = time.time()
         self._limits.append((time.time(), self._client.stats.jobs.limit))
         with self._client.listening(self._heard):
             many = self._client.transcribe_many(self._requests(sources, works), self._config)
@@ -318,7 +320,9 @@ class Batch:
 
     async def _was_put_off(self, find: Find, job: JobRecord) -> bool:
         """Whether it is for a recording's length alone that nothing was done about it the first time."""
-        return not is_paid(job) and not self._under_way.has(job.key) and await self._length(find) is None
+        # One that was submitted since then has the content of another one that was put off.
+        anew = not is_paid(job) or job.step is Step.FAILED or job.times.get("submitting", 0.0) >= self._begun
+        return anew and await self._length(find) is None
 
     async def _length(self, find: Find) -> float | None:
         """Seconds of audio that are paid for; None if that is not known."""

@@ -101,3 +101,23 @@ async def test_files_of_unknown_length_come_one_at_a_time(server, client, folder
     batch, outcomes = await run(client, tmp_path / "out", folder, max_hours=1e-9)
     assert batch.exhausted
     assert len(outcomes) == paid(server) == 1
+
+
+async def test_copies_of_unknown_length_are_paid_once_and_all_get_their_files(server, client, tmp_path):
+    for number in range(4):
+        path = tmp_path / "in" / f"{number}.wav"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(bytes([number // 2]) * 3_200)
+    batch, outcomes = await run(client, tmp_path / "out", tmp_path / "in", max_hours=1)
+    assert [outcome.error for outcome in outcomes] == [None] * 4
+    assert (paid(server), batch.exhausted) == (2, False)
+
+
+async def test_what_failed_can_be_tried_again_under_an_allowance(server, client, tmp_path):
+    source = recording("bad", server_errors=9)
+    _, outcomes = await run(client, tmp_path / "out", source)
+    assert outcomes[0].error is not None
+    before = paid(server)
+    _, outcomes = await run(client, tmp_path / "out", source, max_hours=1, retry_failed=True)
+    assert len(outcomes) == 1
+    assert paid(server) > before
