@@ -69,6 +69,8 @@ def _apart(work: Work, base_url: str, arguments: list[str]) -> float:
     ours, theirs = context.Pipe()
     process = context.Process(target=_run, args=(work, base_url, arguments, theirs), daemon=True)
     process.start()
+    # Else nobody would hear of its end.
+    theirs.close()
     try:
         result: float = ours.recv()
         return result
@@ -135,6 +137,8 @@ async def _prepare(folder: Path, base_url: str, urls: list[str]) -> None:
     """A journal and an output folder as if these had been transcribed."""
     async with SqliteJournal(folder) as made:
         await made.bind(base_url, lasting=True)
+        await made.keep_fact("salt", "")
+        await made.keep_fact(f"key {base_url}", _client(base_url).key_digest(""))
     config = fingerprint(TranscriptionConfig())
     connection = sqlite3.connect(folder / JOURNAL_NAME)
     for number, url in enumerate(urls, 1):

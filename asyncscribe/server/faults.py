@@ -160,6 +160,10 @@ class Faults:
         """Let the next `len(faults)` requests with this method, and a path that begins so, fail one after the other."""
         self._scripts.append(_Script(method, path, list(faults)))
 
+    def clear(self) -> None:
+        """Forget the scripted faults that are still due."""
+        self._scripts.clear()
+
     def plan(self, plan: FaultPlan | None) -> None:
         """Let requests fail by chance from now on, in place of an earlier plan; None ends that."""
         self._chance = None if plan is None else _Chance(plan)

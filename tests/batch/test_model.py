@@ -107,6 +107,7 @@ class Life:
             "sub": [self.folder / "sub"],
             "twice": [self.folder / "sub", self.folder],
         }[sources]
+        self.server.faults.clear()
         if FAULTS[fault] is not None:
             method, path, action = FAULTS[fault]
             self.server.faults.script(method, path, action)
