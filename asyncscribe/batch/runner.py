@@ -157,7 +157,8 @@ class Batch:
             salt = secrets.token_hex(16)
             await journal.keep_fact("salt", salt)
         fact, digest = f"key {self._service}", self._client.key_digest(salt)
-        if await journal.fact(fact) == digest:
+        before = await journal.fact(fact)
+        if before == digest:
             return
         known = await journal.latest_ids(self._service, KNOWN_IDS)
         for transcript_id in known:
@@ -167,7 +168,8 @@ class Batch:
             except NotFound:
                 continue
         else:
-            if known:
+            # Of a journal that knows of no key yet, old transcripts may have been deleted by the service meanwhile.
+            if known and before is not None:
                 raise JournalError(
                     self._output / JOURNAL_NAME,
                     "it is of another account, whose jobs this key can't see: use that key, or another output folder",
