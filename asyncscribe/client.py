@@ -6,15 +6,13 @@ import asyncio
 import hashlib
 import hmac
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
-
-from pydantic import ValidationError
+from typing import Self, TypeVar
 
 from asyncscribe import settings, sources
 from asyncscribe.api.protocol import LONGEST_PAGE
@@ -29,9 +27,8 @@ from asyncscribe.engine.tasks import Tasks
 from asyncscribe.engine.uploads import Uploader
 from asyncscribe.engine.watcher import Watcher, WatcherStatistics
 from asyncscribe.errors import ConfigurationError, NotOpen, SourceError
-from asyncscribe.events import EventHandler, LimitChanged, Listeners
+from asyncscribe.events import EventHandler, LimitChanged, Listeners, guarded
 from asyncscribe.masking import Secret
-from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.results import Match, Passage
 from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus, UploadUrl
@@ -42,7 +39,7 @@ from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.policies.submission import SubmissionPolicy
 from asyncscribe.policies.window import HttpBudget
-from asyncscribe.requests import Outcome, TranscriptionRequest
+from asyncscribe.requests import Config, Outcome, TranscriptionRequest, checked
 from asyncscribe.settings import Timeouts
 from asyncscribe.sources import Source
 
@@ -52,7 +49,6 @@ POLLING = Backoff(initial=1.0, factor=1.5, maximum=10.0, jitter=0.1)
 #: Uploads at once. One connection rarely fills a line; more than a few only make each of them slower.
 UPLOADS = 4
 
-Config = TranscriptionConfig | Mapping[str, Any] | None
 R = TypeVar("R")
 
 
@@ -202,11 +198,15 @@ class AsyncClient:
         """Have a handler called with every event as well, like `on_event`, for as long as the context lasts."""
         return self._emit.listening(handler)
 
-    async def upload(self, source: Source) -> UploadUrl:
+    async def upload(
+        self, source: Source, *, priority: int = 0, progress: Callable[[int], None] | None = None
+    ) -> UploadUrl:
         """Upload a recording and return the URL by which the service finds it, for 24 hours at least.
 
         Args:
             source: A path, bytes, a binary file, or an async iterable of bytes. Files are streamed in chunks.
+            priority: Higher ones go first.
+            progress: Called with the number of bytes sent so far.
 
         Raises:
             SourceError: The source can't be read, is empty, or is a URL, which needs no upload.
@@ -217,7 +217,32 @@ class AsyncClient:
             raise SourceError(resolved.name, "is a URL already; transcribe it without an upload")
         if not self._transport.is_open:
             raise NotOpen
-        return await self._uploader.upload(resolved)
+        told = None if progress is None else guarded(progress)
+        return await self._uploader.upload(resolved, told, priority=priority)
+
+    def start(
+        self,
+        source: Source | TranscriptionRequest[Source],
+        config: Config = None,
+        *,
+        priority: int = 0,
+        timeout: float | None = None,
+    ) -> Job:
+        """Begin a job and return its handle at once; the client does the work, whether anybody waits for it or not.
+
+        `await job.submitted()` gives the id, `await job.wait()` the transcript, `job.cancel()` ends it.
+
+        Args:
+            source: What to transcribe.
+            config: What to do with it; a mapping is checked like `TranscriptionConfig`.
+            priority: Higher ones get the next free slot first.
+            timeout: Seconds for all of it; see `transcribe`.
+
+        Raises:
+            ConfigurationError: The configuration is not allowed.
+            NotOpen: The client is not open.
+        """
+        return Job(self._start(source, config, priority, timeout))
 
     async def submit(
         self, source: Source | TranscriptionRequest[Source], config: Config = None, *, priority: int = 0
@@ -254,7 +279,7 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> JobRecord:
         request = source if isinstance(source, TranscriptionRequest) else TranscriptionRequest(source)
-        return self._runner.start(request, _config(config), priority, timeout=timeout)
+        return self._runner.start(request, checked(config), priority, timeout=timeout)
 
     async def wait(self, job: Job | str, timeout: float | None = None) -> Transcript:
         """Wait until a job has ended and return its transcript.
@@ -309,7 +334,13 @@ class AsyncClient:
             raise
 
     def transcribe_many(
-        self, sources: Sources[R], config: Config = None, *, ordered: bool = False, priority: int = 0
+        self,
+        sources: Sources[R],
+        config: Config = None,
+        *,
+        ordered: bool = False,
+        priority: int = 0,
+        timeout: float | None = None,
     ) -> AsyncGenerator[Outcome[R], None]:
         """Transcribe many sources and yield an `Outcome` for each, as it ends.
 
@@ -323,13 +354,15 @@ class AsyncClient:
             config: What to do with all of them.
             ordered: Yield in the order of the sources; up to twice as many are taken up then.
             priority: Higher ones get the next free slot first.
+            timeout: Seconds from when the first outcome is asked for. Then no more sources are taken up, and each that
+                was has an outcome: with a `WaitTimeout` that carries the id, where its job goes on.
 
         Raises:
             ConfigurationError: The configuration is not allowed.
         """
         if isinstance(sources, str | bytes | os.PathLike):
             raise TypeError("transcribe_many takes an iterable of sources; use transcribe for a single one")
-        return self._pipeline.run(sources, _config(config), ordered=ordered, priority=priority)
+        return self._pipeline.run(sources, checked(config), ordered=ordered, priority=priority, timeout=timeout)
 
     def hint(self, transcript_id: str) -> None:
         """Look at a job now, for something else told that it has ended; without a waiter nothing happens.
@@ -474,16 +507,6 @@ class AsyncClient:
         """
         audio = await self._transcripts.redacted_audio(TranscriptId(transcript_id), timeout)
         return await self._transcripts.download(audio, Path(path))
-
-
-def _config(config: Config) -> TranscriptionConfig:
-    if isinstance(config, TranscriptionConfig):
-        return config
-    try:
-        return TranscriptionConfig(**(config or {}))
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise ConfigurationError(f"the configuration is not allowed: {problems}") from error
 
 
 def _limit(limit: int | Limit | None, name: str) -> Limit:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from asyncscribe.lifecycle import JobState
 from asyncscribe.models.transcript import TranscriptId
 
 _log = logging.getLogger("asyncscribe")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,12 @@ class JobEvent:
     Attributes:
         job: The job's number, unique within its client, counted from 1.
         source: The source as messages name it.
+        metadata: What the request carries (`TranscriptionRequest.metadata`).
     """
 
     job: int
     source: str
+    metadata: Any = field(default=None, kw_only=True, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +154,10 @@ class Listeners:
             self._handlers = [other for other in self._handlers if other is not added]
 
 
-def guarded(handler: EventHandler) -> EventHandler:
+def guarded(handler: Callable[[T], None]) -> Callable[[T], None]:
     """The handler, with its exceptions logged: a mistake in a progress display must not fail a paid job."""
 
-    def call(event: Event) -> None:
+    def call(event: T) -> None:
         try:
             handler(event)
         except (KeyboardInterrupt, SystemExit):

@@ -97,7 +97,10 @@ class JobRecord:
                 raise
             _log.exception("the ledger of job %d failed", self.number)
         may_exist = self.may_exist and is_final(state)
-        self._emit(StateChanged(self.number, self.name, state, self.id, len(self.ids), detail, may_exist))
+        metadata = self.request.metadata
+        self._emit(
+            StateChanged(self.number, self.name, state, self.id, len(self.ids), detail, may_exist, metadata=metadata)
+        )
 
     def saw(self, status: str) -> None:
         """Take the status that the service gave."""
@@ -230,6 +233,24 @@ class Job:
     def audio_url(self) -> str | None:
         """What the service reads; None until that is known."""
         return self._record.audio_url
+
+    @property
+    def transcript(self) -> Transcript | None:
+        """Its transcript, once it has ended with one."""
+        return self._record.transcript
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended it instead."""
+        return self._record.error
+
+    def cancel(self) -> None:
+        """End it. What is not submitted yet never is; a submission that is under way is brought to its end.
+
+        A job that the service has goes on there and is paid; what waits for it here gets a `WaitInterrupted` with its
+        id. A job that has ended stays as it is.
+        """
+        self._record.leave()
 
     async def submitted(self) -> TranscriptId:
         """Wait until the service has the job, and return its id.

@@ -87,7 +87,7 @@ class JobRunner:
             request: What to transcribe.
             config: What to do with it, unless the request says.
             priority: Its rank, unless the request says.
-            timeout: Seconds for all of it; see `AsyncClient.transcribe`.
+            timeout: Seconds for all of it, unless the request says fewer; see `AsyncClient.transcribe`.
             on_end: Called at its end.
 
         Raises:
@@ -96,10 +96,11 @@ class JobRunner:
         job = JobRecord(
             next(self._numbers),
             request,
-            request.config or config,
-            priority if request.priority is None else request.priority,
+            request.options or config,
+            request.priority or priority,
             self._emit,
         )
+        timeout = min((one for one in (timeout, request.timeout) if one is not None), default=None)
         job.scope = self._tasks.start_soon(self._run, job, timeout, on_end)
         if timeout is not None:
             job.scope.deadline = self._now() + timeout
@@ -192,7 +193,7 @@ class JobRunner:
         total = source.size
 
         def progress(sent: int) -> None:
-            self._emit(UploadProgress(job.number, job.name, sent, total))
+            self._emit(UploadProgress(job.number, job.name, sent, total, metadata=job.request.metadata))
 
         job.move(JobState.UPLOADING)
         return await self._uploader.upload(source, progress, job.ledger.uploaded, priority=job.priority)
@@ -256,7 +257,14 @@ class JobRunner:
         if again is None:
             raise self.failure(transcript, len(job.ids))
         self._emit(
-            Resubmitting(job.number, job.name, transcript_id, transcript.error or "no reason given", again.delay)
+            Resubmitting(
+                job.number,
+                job.name,
+                transcript_id,
+                transcript.error or "no reason given",
+                again.delay,
+                metadata=job.request.metadata,
+            )
         )
         await anyio.sleep(again.delay)
         return None

@@ -50,14 +50,20 @@ class Pipeline:
             window.wake()
 
     async def run(
-        self, sources: Sources[R], config: TranscriptionConfig, *, ordered: bool = False, priority: int = 0
+        self,
+        sources: Sources[R],
+        config: TranscriptionConfig,
+        *,
+        ordered: bool = False,
+        priority: int = 0,
+        timeout: float | None = None,
     ) -> AsyncGenerator[Outcome[R], None]:
         """Transcribe all sources; see `AsyncClient.transcribe_many`."""
         # The work is in tasks of the client's. A task group in this generator would be left, after an early `break`,
         # from whatever task happens to finalise it, which cancel scopes forbid.
         send, receive = anyio.create_memory_object_stream[Outcome[R] | Exception](float("inf"))
         window = _Window(lambda: (2 if ordered else 1) * self._limiter.limit + self._ahead)
-        work = _Work(self._runner, config, priority, window, send)
+        work = _Work(self._runner, config, priority, window, send, timeout)
         held_back: dict[int, Outcome[R]] = {}
         following = 0
         self._windows.add(window)
@@ -100,13 +106,15 @@ class _Work:
         priority: int,
         window: _Window,
         send: MemoryObjectSendStream[Any],
+        timeout: float | None,
     ) -> None:
         self._runner = runner
         self._config = config
         self._priority = priority
         self._window = window
         self._send = send
-        self._scope = anyio.CancelScope()
+        self._deadline = float("inf") if timeout is None else asyncio.get_running_loop().time() + timeout
+        self._scope = anyio.CancelScope(deadline=self._deadline)
         self._jobs: set[JobRecord] = set()
         self._broken: Exception | None = None
         self._reading = True
@@ -114,7 +122,7 @@ class _Work:
 
     @property
     def complete(self) -> bool:
-        """Whether all sources were taken up, and none of their jobs was ended by the end of the client."""
+        """Whether all sources were taken up that there was time for, and no job was ended by the client's end."""
         return self._exhausted and not self._closed
 
     def leave(self) -> None:
@@ -129,6 +137,7 @@ class _Work:
         try:
             with self._scope:
                 exhausted = await self._take_up_all(sources)
+            exhausted = exhausted or self._is_late()
         except Exception as error:  # noqa: BLE001 - whatever the caller's iterable raises
             # What is in flight is paid for: it ends before the error is raised.
             self._broken = error
@@ -167,7 +176,11 @@ class _Work:
                 self._send.send_nowait(outcome)
             self._end_if_done()
 
-        self._jobs.add(self._runner.start(request, self._config, self._priority, on_end=ended))
+        left = None if self._deadline == float("inf") else max(0.0, self._deadline - begun)
+        self._jobs.add(self._runner.start(request, self._config, self._priority, timeout=left, on_end=ended))
+
+    def _is_late(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._deadline
 
     def _end_if_done(self) -> None:
         if self._reading or self._jobs:

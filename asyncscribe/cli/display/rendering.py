@@ -154,7 +154,10 @@ class Ndjson(Quiet):
     def event(self, event: Event) -> None:
         """Write the event."""
         super().event(event)
-        content = {"type": EVENT_TYPES[type(event)], **{f.name: getattr(event, f.name) for f in fields(event)}}
+        content = {
+            "type": EVENT_TYPES[type(event)],
+            **{f.name: getattr(event, f.name) for f in fields(event) if f.name != "metadata"},
+        }
         self._put(lambda: write_json(content))
 
     def finished(self, outcome: BatchOutcome) -> None:
