@@ -17,7 +17,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, NewType, Self, TypeVar, cast
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 from pydantic_core import from_json
 
 from asyncscribe import subtitles
@@ -55,6 +63,13 @@ class TranscriptStatus(StrEnum):
 
 #: The states in which nothing changes any more.
 FINAL_STATUSES = frozenset({TranscriptStatus.COMPLETED, TranscriptStatus.ERROR})
+
+
+def _names(chosen: Any) -> set[Any] | None:
+    """The names that are wholly included or excluded; None if nothing was chosen."""
+    if isinstance(chosen, Mapping):
+        return {name for name, how in chosen.items() if how is True or how is ...}
+    return None if chosen is None else set(chosen)
 
 
 class _Fields(msgspec.Struct):
@@ -162,6 +177,22 @@ class Transcript(BaseModel):
             transcript = super().model_validate_json(json_data, **options)
         transcript._body = body  # noqa: SLF001 - its own class
         return transcript
+
+    @model_serializer(mode="wrap")
+    def _whole(self, dump: SerializerFunctionWrapHandler, info: SerializationInfo):  # type: ignore[no-untyped-def]  # noqa: ANN202 - an annotation would be the schema
+        """Everything that the service said, words included: a dump that is read again is the same transcript."""
+        dumped = dump(self)
+        if self._body is None and self._document is None:
+            return dumped
+        only, never = _names(info.include), _names(info.exclude) or set()
+        return dumped | {
+            name: value
+            for name, value in self.document.items()
+            if name not in type(self).model_fields
+            and (only is None or name in only)
+            and name not in never
+            and not (info.exclude_none and value is None)
+        }
 
     if not TYPE_CHECKING:  # so that a misspelt attribute is still found by type checkers
 

@@ -1,10 +1,12 @@
 import copy
+import json
 import pickle
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from asyncscribe import Transcript, TranscriptStatus
 
@@ -106,3 +108,32 @@ def test_a_transcript_that_is_built_from_another_has_a_document_too():
 
 def test_a_string_of_json_is_read_like_bytes():
     assert Transcript.model_validate_json('{"id": "t", "status": "completed", "x": "ü"}').x == "ü"
+
+
+def test_a_dump_keeps_the_words_and_all_that_the_service_said():
+    document = {
+        "id": "x",
+        "status": "completed",
+        "text": "a b",
+        "words": [{"text": "a", "start": 0, "end": 5, "confidence": 0.5, "speaker": None}],
+        "project_id": 7,
+        "chapters": None,
+    }
+    for transcript in (
+        Transcript.model_validate_json(json.dumps(document)),
+        Transcript.model_validate(document),
+    ):
+        for dumped in (transcript.model_dump(mode="json"), json.loads(transcript.model_dump_json())):
+            assert document.items() <= dumped.items()
+        again = Transcript.model_validate_json(transcript.model_dump_json())
+        assert again.words == transcript.words
+        assert again.project_id == 7
+        assert transcript.model_dump(include={"id", "words"}).keys() == {"id", "words"}
+        assert "words" not in transcript.model_dump(exclude={"words"})
+        assert "chapters" not in transcript.model_dump(exclude_none=True)
+        # As a web framework does that is told what it returns.
+        sent = json.loads(TypeAdapter(list[Transcript]).dump_json([transcript]))
+        assert sent[0]["words"] == document["words"]
+    made = Transcript(id="x", status="queued")
+    assert made.model_dump()["id"] == "x"
+    assert "audio_duration" in Transcript.model_json_schema(mode="serialization")["properties"]
