@@ -359,6 +359,7 @@ class AsyncClient:
 
         Raises:
             ConfigurationError: The configuration is not allowed.
+            AuthenticationError: The key was not accepted. No more sources were taken up; what ran has ended first.
         """
         if isinstance(sources, str | bytes | os.PathLike):
             raise TypeError("transcribe_many takes an iterable of sources; use transcribe for a single one")

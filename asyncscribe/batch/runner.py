@@ -30,7 +30,7 @@ from asyncscribe.batch.under_way import UnderWay, Work
 from asyncscribe.batch.verdict import Ending, Reachability, fills_up, judge
 from asyncscribe.client import AsyncClient
 from asyncscribe.engine.tasks import Tasks
-from asyncscribe.errors import ConfigurationError, JournalError, NotFound, SourceError
+from asyncscribe.errors import AuthenticationError, ConfigurationError, JournalError, NotFound, SourceError
 from asyncscribe.events import Event, LimitChanged
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
@@ -228,11 +228,16 @@ class Batch:
         self._limits.append((time.time(), self._client.stats.jobs.limit))
         with self._client.listening(self._heard):
             many = self._client.transcribe_many(self._requests(sources, works), self._config)
-            async with aclosing(many) as outcomes:
-                async for outcome in outcomes:
-                    for ended in await self._end(works.pop(outcome.index), outcome):
-                        yield ended
-                    await self._keep_limits()
+            try:
+                async with aclosing(many) as outcomes:
+                    async for outcome in outcomes:
+                        for ended in await self._end(works.pop(outcome.index), outcome):
+                            yield ended
+                        await self._keep_limits()
+            except AuthenticationError:
+                # It is the error of an outcome, and has stopped the batch.
+                if not self._stopped:
+                    raise
             await self._ends.read()
 
     # Taking up.

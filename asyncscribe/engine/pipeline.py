@@ -15,7 +15,7 @@ from asyncscribe.engine.handle import JobRecord
 from asyncscribe.engine.jobs import JobRunner
 from asyncscribe.engine.limiter import Limiter
 from asyncscribe.engine.tasks import Tasks
-from asyncscribe.errors import CallbackError, WaitInterrupted
+from asyncscribe.errors import AuthenticationError, CallbackError, WaitInterrupted
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.requests import Outcome, TranscriptionRequest
 
@@ -174,10 +174,22 @@ class _Work:
             outcome = Outcome(source, job.transcript, job.error, len(job.ids), elapsed, index, job.id)
             with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
                 self._send.send_nowait(outcome)
+            if isinstance(job.error, AuthenticationError):
+                self._reject(job.error)
             self._end_if_done()
 
         left = None if self._deadline == float("inf") else max(0.0, self._deadline - begun)
         self._jobs.add(self._runner.start(request, self._config, self._priority, timeout=left, on_end=ended))
+
+    def _reject(self, error: AuthenticationError) -> None:
+        """The key is not accepted: every further source would meet the same. What runs is paid for, and ends."""
+        if self._broken is not None:
+            return
+        self._broken = error
+        self._scope.cancel()
+        for job in tuple(self._jobs):
+            if not job.ids:
+                job.leave()
 
     def _is_late(self) -> bool:
         return asyncio.get_running_loop().time() >= self._deadline

@@ -4,7 +4,16 @@ from contextlib import aclosing
 
 import pytest
 
-from asyncscribe import Backoff, Outcome, SourceError, Transcript, TranscriptionFailed, WaitInterrupted
+from asyncscribe import (
+    AsyncClient,
+    AuthenticationError,
+    Backoff,
+    Outcome,
+    SourceError,
+    Transcript,
+    TranscriptionFailed,
+    WaitInterrupted,
+)
 from asyncscribe.events import StateChanged
 from asyncscribe.server import faults
 from tests.support import open_client, recording
@@ -201,6 +210,24 @@ async def test_nothing_of_a_job_is_kept_once_its_outcome_was_taken(server, nothi
         before = transcripts_alive()
         kept = [transcripts_alive() - before async for _ in outcomes]
     assert min(kept[150:]) <= 2  # they end in waves
+
+
+async def test_a_key_that_is_not_accepted_stops_at_once(server, nothing_left):
+    taken = []
+
+    def sources():
+        for number in range(3000):
+            taken.append(number)
+            yield recording(str(number))
+
+    async with AsyncClient("wrong", server.base_url) as client:
+        outcomes = []
+        with pytest.raises(AuthenticationError):
+            async for outcome in client.transcribe_many(sources()):
+                outcomes.append(outcome)  # noqa: PERF401 - it ends with an error
+    assert len(outcomes) == len(taken) < 20
+    assert sum(server.requests.values()) < 20
+    assert {type(outcome.error) for outcome in outcomes} <= {AuthenticationError, WaitInterrupted}
 
 
 async def test_two_pipelines_share_the_slots(server, nothing_left):
