@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import looptime
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +56,9 @@ steps = st.one_of(
     st.tuples(st.just("run"), runs),
     st.tuples(st.just("run"), runs),
 )
+
+#: It runs long, and what it runs is covered by other tests.
+pytestmark = pytest.mark.no_cover
 
 
 class Life:

@@ -113,6 +113,7 @@ async def test_copies_of_unknown_length_are_paid_once_and_all_get_their_files(se
     assert (paid(server), batch.exhausted) == (2, False)
 
 
+@pytest.mark.looptime
 async def test_what_failed_can_be_tried_again_under_an_allowance(server, client, tmp_path):
     source = recording("bad", server_errors=9)
     _, outcomes = await run(client, tmp_path / "out", source)

@@ -10,6 +10,9 @@ from asyncscribe.server import FaultPlan, FaultRule, LocalServer, faults
 from asyncscribe.server.faults import Late, When
 from tests.support import KEY, open_client, recording
 
+#: It runs long, and what it runs is covered by other tests.
+pytestmark = pytest.mark.no_cover
+
 #: Submissions are lost in every way.
 SUBMISSION = [
     (0.02, faults.Drop(When.AFTER)),

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 import looptime
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -14,6 +15,9 @@ from asyncscribe.lifecycle import is_final
 from asyncscribe.server import LocalServer, faults
 from asyncscribe.server.faults import When
 from tests.support import KEY, open_client, recording
+
+#: It runs long, and what it runs is covered by other tests.
+pytestmark = pytest.mark.no_cover
 
 CREATE = ("POST", "/v2/transcript")
 LOOK = ("GET", "/v2/transcript")

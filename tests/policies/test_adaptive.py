@@ -9,6 +9,9 @@ from asyncscribe.policies.adaptive import LARGEST, LARGEST_RAISE, SLOW_START, Ad
 from asyncscribe.policies.limits import Evidence, Others
 from benchmarks.simulator import BESIDE, FOUND, REGAINED, STEADY, STEPPED, STEPS, Neighbour, Scenario, simulate
 
+#: It runs long, and what it runs is covered by other tests.
+pytestmark = pytest.mark.no_cover
+
 SEEDS = range(3)
 
 counts = st.one_of(st.integers(0, 300), st.integers(0, 10**12))
