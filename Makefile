@@ -20,7 +20,8 @@ demo: $(VENV)/.installed-local ## transcribe examples/audio on the embedded serv
 	@$(BIN)/asyncscribe batch examples/audio --local --output demo-output --format json --format srt --print
 
 test: $(VENV)/.installed-test ## run the tests, report the coverage
-	@$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not long" --cov --cov-report=term
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
 lint: $(VENV)/.installed-dev ## style, format and layers
 	@$(BIN)/ruff check .

@@ -100,6 +100,7 @@ async def test_a_job_is_started_at_once_and_gives_its_id_and_its_end(server, not
         assert jobs[2].error is None
 
 
+@pytest.mark.long
 async def test_2000_handles_at_once_all_answer(server, client):
     server.set_limit(200)
     jobs = [client.start(recording(str(number), seconds=0)) for number in range(2000)]

@@ -18,8 +18,8 @@ from asyncscribe.server import LocalServer, SimulatedEngine, faults
 from tests.batch.crashing import Effects, run_batch
 from tests.support import RETRY, open_client, recording
 
-#: It runs long, and what it runs is covered by other tests.
-pytestmark = pytest.mark.no_cover
+#: What it runs is covered by other tests.
+pytestmark = pytest.mark.long
 
 WORLDS = {
     "": {},

@@ -57,8 +57,8 @@ steps = st.one_of(
     st.tuples(st.just("run"), runs),
 )
 
-#: It runs long, and what it runs is covered by other tests.
-pytestmark = pytest.mark.no_cover
+#: What it runs is covered by other tests.
+pytestmark = pytest.mark.long
 
 
 class Life:

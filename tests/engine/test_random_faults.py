@@ -10,8 +10,8 @@ from asyncscribe.server import FaultPlan, FaultRule, LocalServer, faults
 from asyncscribe.server.faults import Late, When
 from tests.support import KEY, open_client, recording
 
-#: It runs long, and what it runs is covered by other tests.
-pytestmark = pytest.mark.no_cover
+#: What it runs is covered by other tests.
+pytestmark = pytest.mark.long
 
 #: Submissions are lost in every way.
 SUBMISSION = [

@@ -16,8 +16,8 @@ from asyncscribe.server import LocalServer, faults
 from asyncscribe.server.faults import When
 from tests.support import KEY, open_client, recording
 
-#: It runs long, and what it runs is covered by other tests.
-pytestmark = pytest.mark.no_cover
+#: What it runs is covered by other tests.
+pytestmark = pytest.mark.long
 
 CREATE = ("POST", "/v2/transcript")
 LOOK = ("GET", "/v2/transcript")

@@ -31,8 +31,8 @@ from asyncscribe.server.faults import When
 from asyncscribe.sources import name_of
 from tests.support import KEY, open_client, recording
 
-#: It runs long, and what it runs is covered by other tests.
-pytestmark = pytest.mark.no_cover
+#: What it runs is covered by other tests.
+pytestmark = pytest.mark.long
 
 SEEDS = int(os.environ.get("ASYNCSCRIBE_SEEDS", "50"))
 FIRST = int(os.environ.get("ASYNCSCRIBE_FIRST_SEED", "0"))

@@ -9,8 +9,8 @@ from asyncscribe.policies.adaptive import LARGEST, LARGEST_RAISE, SLOW_START, Ad
 from asyncscribe.policies.limits import Evidence, Others
 from benchmarks.simulator import BESIDE, FOUND, REGAINED, STEADY, STEPPED, STEPS, Neighbour, Scenario, simulate
 
-#: It runs long, and what it runs is covered by other tests.
-pytestmark = pytest.mark.no_cover
+#: What it runs is covered by other tests.
+pytestmark = pytest.mark.long
 
 SEEDS = range(3)
 
