@@ -5,6 +5,7 @@ nothing."""
 import json
 import os
 import shutil
+import time
 from collections import Counter
 from contextlib import suppress
 from itertools import product
@@ -33,7 +34,11 @@ WORLDS = {
 #: What is different when the batch is run again.
 RERUNS = {
     "the same": {},
-    "another format and another key": {"formats": [Format.JSON, Format.SRT], "key": "rotated"},
+    "another format, another key, and a clock that was set back": {
+        "formats": [Format.JSON, Format.SRT],
+        "key": "rotated",
+        "clock": -86_400,
+    },
 }
 #: Every so many-th pair of crashes of two runs in a row is tried.
 STRIDE = int(os.environ.get("ASYNCSCRIBE_CRASH_STRIDE", "397"))
@@ -61,7 +66,13 @@ class World:
         server.faults.script("POST", "/v2/transcript", *self.options.get("script", ()))
         return server
 
-    async def run(self, server, effects=None, *, key=None, **batch):
+    async def run(self, server, effects=None, *, key=None, clock=0, **batch):
+        now = time.time
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(time, "time", lambda: now() + clock)
+            return await self.run_now(server, effects, key, batch)
+
+    async def run_now(self, server, effects, key, batch):
         options = {
             "concurrency": 2,
             "submission": SubmissionPolicy(lookups=(0.5, 2), quiet=5),

@@ -135,7 +135,12 @@ async def test_in_a_browser_it_is_searched_read_and_heard(browser, tmp_path):
         file.setframerate(8_000)
         file.writeframes(bytes(2 * 8_000 * 4))
     failed = job(2, state="failed", reason="Transcoding failed", transcript=None)
-    jobs = [job(0, audio=["a%20b.wav", "file:///missing.wav"]), job(1, "another text"), failed, job(3, HOSTILE, name=HOSTILE)]
+    jobs = [
+        job(0, audio=["a%20b.wav", "file:///missing.wav"]),
+        job(1, "another text"),
+        failed,
+        job(3, HOSTILE, name=HOSTILE),
+    ]
     # Waiting for a function evaluates a text, which the page's policy forbids.
     tab, problems = await opened(browser, await page(tmp_path, jobs), bypass_csp=True)
     assert await tab.locator(".row").count() == 4
