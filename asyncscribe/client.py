@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
@@ -28,7 +26,6 @@ from asyncscribe.engine.uploads import Uploader
 from asyncscribe.engine.watcher import Watcher, WatcherStatistics
 from asyncscribe.errors import ConfigurationError, NotOpen, SourceError
 from asyncscribe.events import EventHandler, LimitChanged, Listeners, guarded
-from asyncscribe.masking import Secret
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.results import Match, Passage
 from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus, UploadUrl
@@ -115,7 +112,7 @@ class AsyncClient:
         resolved = settings.resolve(api_key, base_url, allow_http=allow_http)
         self._emit = emit = Listeners(on_event)
         self.base_url = resolved.base_url
-        self._key = Secret(resolved.api_key.get_secret_value())
+        self._settings = resolved
         self._transport = Transport(
             resolved, timeouts=timeouts, retry=retry, budget=budget, on_event=emit, trust_env=trust_env
         )
@@ -182,7 +179,7 @@ class AsyncClient:
 
     def key_digest(self, salt: str) -> str:
         """A salted hash of the API key: says whether a key is the same as before, and nothing about it."""
-        return hmac.new(salt.encode(), self._key.encode(), hashlib.sha256).hexdigest()
+        return self._settings.key_digest(salt)
 
     @property
     def stats(self) -> ClientStatistics:

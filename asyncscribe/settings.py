@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import ipaddress
 import logging
 import os
@@ -64,6 +66,10 @@ class Settings(BaseModel):
 
     api_key: SecretStr
     base_url: str
+
+    def key_digest(self, salt: str) -> str:
+        """A salted hash of the API key: says whether a key is the same as before, and nothing about it."""
+        return hmac.new(salt.encode(), self.api_key.get_secret_value().encode(), hashlib.sha256).hexdigest()
 
 
 def resolve(api_key: str | None = None, base_url: str | None = None, *, allow_http: bool = False) -> Settings:

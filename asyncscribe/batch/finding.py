@@ -94,12 +94,9 @@ class Finder:
         found = [entries[identity] for identity in identities]
         there = await loop.run_in_executor(None, presence, self._outputs, found, self._lost)
         finds = [
-            known(item, entry, look, present)
+            known(item, entry, look, present, self._service, self._config)
             for item, entry, look, present in zip(items, found, looks, there, strict=True)
         ]
-        for find in finds:
-            if find.job is not None and (find.job.service, find.job.config) != (self._service, self._config):
-                find.job = None
         await self.assign([find for find in finds if find.job is None and find.recording.content is not None])
         return finds
 
@@ -192,11 +189,12 @@ def look_at_item(item: Item) -> Look | None:
     return look_at(item.source) if isinstance(item.source, Path) else None
 
 
-def known(item: Item, entry: Entry, look: Look | None, there: frozenset[str]) -> Find:
-    """What can be told without reading the recording."""
-    recording = _recognised(item, entry.recording, look)
-    same = entry.job is not None and entry.job.content == recording.content
-    return Find(item, recording, look, entry.job if same else None, there, dict(entry.files))
+def known(item: Item, entry: Entry, look: Look | None, there: frozenset[str], service: str, config: str) -> Find:
+    """What can be told without reading the recording; its job only if that is of this service and configuration."""
+    recording, job = recognised(item, entry.recording, look), entry.job
+    if job is not None and (job.service, job.content, job.config) != (service, recording.content, config):
+        job = None
+    return Find(item, recording, look, job, there, dict(entry.files))
 
 
 async def read(find: Find) -> bool:
@@ -222,7 +220,8 @@ async def read(find: Find) -> bool:
     return False
 
 
-def _recognised(item: Item, known: Recording, look: Look | None) -> Recording:
+def recognised(item: Item, known: Recording, look: Look | None) -> Recording:
+    """A recording as the journal knows it; without its content if it has to be read again."""
     source = name_of(item.source)
     if not isinstance(item.source, Path):
         content = content_of_item(item.source, item.content)

@@ -54,7 +54,7 @@ class Outputs:
 
     def paths(self, name: str) -> list[Path]:
         """The files of a recording, in the order of the formats."""
-        return [self._folder / f"{name}.{form.value}" for form in self._formats]
+        return [self.path(name, form) for form in self.formats]
 
     @property
     def formats(self) -> tuple[str, ...]:

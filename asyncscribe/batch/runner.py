@@ -12,13 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from asyncscribe import sources as given_sources
 from asyncscribe.batch.allowance import Admission, Allowance
 from asyncscribe.batch.completion_times import Ends
 from asyncscribe.batch.finding import Find, Finder, read
 from asyncscribe.batch.inputs.discovery import Discovery, Item, Unreadable, is_url
 from asyncscribe.batch.inputs.identity import fingerprint, look_at
-from asyncscribe.batch.inputs.probing import can_probe, length_of
+from asyncscribe.batch.inputs.probing import Length, can_probe, length_of
 from asyncscribe.batch.inputs.stores import is_store
 from asyncscribe.batch.journal.ledger import JournalLedger
 from asyncscribe.batch.journal.migration import EMBEDDED
@@ -35,7 +34,7 @@ from asyncscribe.events import Event, LimitChanged
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
 from asyncscribe.requests import Outcome, TranscriptionRequest
-from asyncscribe.sources import SignedOnDemand, name_of
+from asyncscribe.sources import SignedOnDemand, name_of, resolve
 
 #: Ids that are asked for before an account is called another one.
 KNOWN_IDS = 3
@@ -343,7 +342,7 @@ class Batch:
             return None
         find.recording = replace(find.recording, seconds=length.seconds)
         await self._journal.keep(find.recording)
-        return length.seconds * (length.channels if self._config.multichannel else 1)
+        return length.billed(each_channel=self._config.multichannel)
 
     async def _is_granted(self, length: float | None) -> bool:
         while True:
@@ -409,11 +408,10 @@ class Batch:
         """Seconds that are paid for, 0 if nothing is; None if that is not known."""
         if outcome.transcript is None:
             return 0.0
-        seconds = outcome.transcript.audio_duration
-        if seconds is None or not self._config.multichannel:
-            return seconds
-        channels = outcome.transcript.document.get("audio_channels")
-        return seconds * channels if isinstance(channels, int) and channels > 0 else seconds
+        seconds, channels = outcome.transcript.audio_duration, outcome.transcript.audio_channels
+        if seconds is None:
+            return None
+        return Length(seconds, max(1, channels or 1)).billed(each_channel=self._config.multichannel)
 
     async def _write(self, find: Find, transcript: Transcript) -> tuple[Exception | None, tuple[Path, ...]]:
         if find.files.keys() & set(self._outputs.formats):
@@ -459,7 +457,7 @@ def _unreadable(find: Find) -> SignedOnDemand:
     source: Any = find.item.source
 
     async def explain() -> str:
-        await given_sources.resolve(source)
+        await resolve(source)
         raise SourceError(name_of(source), "it can't be read, or is being written; the next run tries it again")
 
     return SignedOnDemand(name_of(source), explain)

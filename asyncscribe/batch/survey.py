@@ -74,7 +74,9 @@ class Survey:
         self._journal = journal
         self._service = service
         self._outputs = Outputs(self._output, formats)
-        self._config = fingerprint(config or TranscriptionConfig())
+        config = config or TranscriptionConfig()
+        self._config = fingerprint(config)
+        self._each_channel = config.multichannel
         self._retry_failed = retry_failed
         self.unreadable: list[Unreadable] = []
 
@@ -91,7 +93,8 @@ class Survey:
             prospects = [self._prospect(find) for find in await self._finds(items)]
             async with anyio.create_task_group() as group:
                 for number, prospect in enumerate(prospects):
-                    group.start_soon(self._measure, prospects, number, prospect, probes)
+                    if _has_to_be_measured(prospect):
+                        group.start_soon(_measure, prospects, number, probes)
             for prospect in prospects:
                 yield prospect
 
@@ -107,16 +110,15 @@ class Survey:
     def _look(self, items: Sequence[Item], entries: Sequence[Entry]) -> list[Find]:
         there = presence(self._outputs, entries, self._output / JOURNAL_NAME)
         return [
-            known(item, entry, look_at_item(item), present)
+            known(item, entry, look_at_item(item), present, self._service, self._config)
             for item, entry, present in zip(items, entries, there, strict=True)
         ]
 
     def _prospect(self, find: Find) -> Prospect:
         job = find.job
-        if job is not None and (job.service, job.config) != (self._service, self._config):
-            job = None
         seconds = find.recording.seconds
-        length = None if seconds is None else Length(seconds, 1)
+        # What was measured for an earlier run is seconds alone.
+        length = None if seconds is None or self._each_channel else Length(seconds)
         item = replace(find.item, name=find.name)
         if job is None:
             usable = find.look is not None or not isinstance(find.item.source, Path)
@@ -130,14 +132,14 @@ class Survey:
         )
         return Prospect(item, what, length, paid=is_paid(job) and what is Plan.WORK)
 
-    async def _measure(
-        self, prospects: list[Prospect], number: int, prospect: Prospect, probes: anyio.CapacityLimiter
-    ) -> None:
-        path = prospect.item.source
-        begins = prospect.plan in {Plan.WORK, Plan.BEGIN_AGAIN} and not prospect.paid and prospect.usable
-        if not begins or not isinstance(path, Path):
-            return
-        async with probes:
-            length = await length_of(path)
-        if length is not None:
-            prospects[number] = replace(prospect, length=length)
+
+def _has_to_be_measured(prospect: Prospect) -> bool:
+    begins = prospect.plan in {Plan.WORK, Plan.BEGIN_AGAIN} and not prospect.paid and prospect.usable
+    return begins and prospect.length is None and isinstance(prospect.item.source, Path)
+
+
+async def _measure(prospects: list[Prospect], number: int, probes: anyio.CapacityLimiter) -> None:
+    prospect = prospects[number]
+    async with probes:
+        length = await length_of(Path(str(prospect.item.source)))
+    prospects[number] = replace(prospect, length=length)

@@ -87,11 +87,10 @@ def transcribe(
         raise typer.BadParameter(f"{output} is a folder; asyncscribe batch writes into one", param_hint="--output")
 
     async def work() -> Exit:
-        if output is None:
-            return await _transcribe(sources, form, features.configuration(), local, base_url, concurrency, sys.stdout)
         written = io.StringIO()
-        code = await _transcribe(sources, form, features.configuration(), local, base_url, concurrency, written)
-        if text := written.getvalue():
+        file = sys.stdout if output is None else written
+        code = await _transcribe(sources, form, features.configuration(), local, base_url, concurrency, file)
+        if output is not None and (text := written.getvalue()):
             try:
                 write_atomically(output, text)
             except OSError as error:

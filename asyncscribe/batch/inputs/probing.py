@@ -18,7 +18,15 @@ class Length:
     """
 
     seconds: float
-    channels: int
+    channels: int = 1
+
+    def billed(self, *, each_channel: bool | None) -> float:
+        """Seconds that are paid for.
+
+        Args:
+            each_channel: Whether every channel is transcribed (`TranscriptionConfig.multichannel`).
+        """
+        return self.seconds * (self.channels if each_channel else 1)
 
 
 def can_probe() -> bool:

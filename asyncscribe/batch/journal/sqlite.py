@@ -13,7 +13,6 @@ that many jobs at once cost few commits. How long depends on what hangs on a ste
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import platform
 import shutil
@@ -103,8 +102,6 @@ _IDS = msgspec.json.Decoder(tuple[TranscriptId, ...])
 _TIMES = msgspec.json.Decoder(dict[str, float])
 _FILES = msgspec.json.Decoder(dict[str, int])
 
-_log = logging.getLogger("asyncscribe")
-
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
@@ -191,11 +188,9 @@ class SqliteJournal:
             connection.close()
         except JournalCorrupt:
             raise
-        except JournalError as error:
-            problem = error
+        except JournalError:
             if not os.access(self.path, os.R_OK) or os.access(self.path.parent, os.W_OK):
                 raise
-            _log.debug("%s", problem)
         # An older version has to be brought up to date, and SQLite can't read a journal in a folder where it can't
         # write: either is done with a copy.
         folder = Path(self._exit.enter_context(TemporaryDirectory(prefix="asyncscribe-")))
@@ -427,7 +422,9 @@ class SqliteJournal:
                 "UPDATE recordings SET identity = ?, source = ? WHERE identity = ?",
                 (newcomer.identity, newcomer.source, identity),
             )
-            return _known(connection, "identity", newcomer.identity)
+            entry = _known(connection, newcomer.identity)
+            assert entry is not None  # noqa: S101 - tells the type checker that what was just renamed is there
+            return entry
 
         return await self._do(work)
 
@@ -607,21 +604,18 @@ _FORGET = (
 )
 
 
-def _known(connection: sqlite3.Connection, column: str, value: str) -> Entry:
-    query = f"SELECT {_ENTRY} FROM {_JOINED} WHERE {column} = ?"  # noqa: S608 - a column's name
-    return _entry(connection.execute(query, (value,)).fetchone())
+def _known(connection: sqlite3.Connection, identity: str) -> Entry | None:
+    row = connection.execute(f"SELECT {_ENTRY} FROM {_JOINED} WHERE identity = ?", (identity,)).fetchone()  # noqa: S608
+    return None if row is None else _entry(row)
 
 
 def _name(connection: sqlite3.Connection, newcomer: Newcomer) -> Entry | None:
-    folded = fold(newcomer.name)
     # A name that is there already, or an identity, is left as it is.
     connection.execute(
         "INSERT OR IGNORE INTO recordings (identity, name, folded, source) VALUES (?, ?, ?, ?)",
-        (newcomer.identity, newcomer.name, folded, newcomer.source),
+        (newcomer.identity, newcomer.name, fold(newcomer.name), newcomer.source),
     )
-    if connection.execute("SELECT 1 FROM recordings WHERE identity = ?", (newcomer.identity,)).fetchone():
-        return _known(connection, "identity", newcomer.identity)
-    return None
+    return _known(connection, newcomer.identity)
 
 
 def _assign(connection: sqlite3.Connection, recording: Recording, service: str, config: str, times: str) -> JobRecord:

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 
 import anyio
 
-from asyncscribe.batch.finding import known, look_at_item, read
+from asyncscribe.batch.finding import Find, look_at_item, read, recognised
 from asyncscribe.batch.inputs.discovery import Discovery, Item
 from asyncscribe.batch.inputs.identity import content_of_url, fingerprint, identity_of, look_at
 from asyncscribe.batch.inputs.probing import seconds_of
@@ -264,7 +264,8 @@ async def _recording(journal: Journal, item: Item) -> Recording | None:
     newcomer = Newcomer(identity_of(item.source), name_of(item.source), item.name)
     (named,) = await journal.name([newcomer])
     entry = named or await journal.name_apart(newcomer)
-    find = known(item, entry, look_at_item(item), frozenset())
+    look = look_at_item(item)
+    find = Find(item, recognised(item, entry.recording, look), look)
     return find.recording if find.recording.content is not None or await read(find) else None
 
 

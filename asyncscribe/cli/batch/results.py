@@ -135,7 +135,7 @@ def report(
                     Exit.FAILED,
                 ) from None
             except OSError as error:
-                raise UserError(f"{path} can't be written: {error.strerror or error}", code=Exit.FAILED) from error
+                raise _unwritable(path, error) from error
         tell(f"{count} recordings are in {printable(str(path))}")
         return Exit.DONE
 
@@ -179,13 +179,15 @@ def export(
                     with whole_or_nothing(output) as place:
                         count = await _export(table, form, place)
                 except OSError as error:
-                    raise UserError(
-                        f"{output} can't be written: {error.strerror or error}", code=Exit.FAILED
-                    ) from error
+                    raise _unwritable(output, error) from error
         tell(f"{count} recordings")
         return Exit.DONE
 
     run(work)
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path} can't be written: {error.strerror or error}", code=Exit.FAILED)
 
 
 async def _export(table: AsyncIterator[dict[str, Any]], form: TableFormat, place: Path) -> int:

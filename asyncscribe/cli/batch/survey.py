@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
-from asyncscribe.batch import Format, Journal, Length, Plan, Prospect, SqliteJournal, Survey
+from asyncscribe.batch import Format, Journal, Plan, Prospect, SqliteJournal, Survey
 from asyncscribe.batch.inputs.probing import can_probe
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME
 from asyncscribe.batch.report.pricing import PRICES_OF, price_per_hour
@@ -39,8 +39,9 @@ async def look(
                 kind = _kind(prospect)
                 counts[kind] += 1
                 if kind == "new":
-                    counts["unknown"] += _lacks(prospect.length, config)
-                    seconds += _billed(prospect.length, config)
+                    counts["unknown"] += prospect.length is None
+                    if prospect.length is not None:
+                        seconds += prospect.length.billed(each_channel=config.multichannel)
                 if kind in {"new", "unusable"} and not as_json:
                     sys.stdout.write(f"{printable(prospect.item.name)} ({_about(prospect)})\n")
     price = seconds / 3600 * price_per_hour(config)
@@ -79,17 +80,6 @@ def _about(prospect: Prospect) -> str:
         return "length unknown"
     channels = f", {prospect.length.channels} channels" if prospect.length.channels > 1 else ""
     return f"{prospect.length.seconds:.1f} s{channels}"
-
-
-def _lacks(length: Length | None, config: TranscriptionConfig) -> bool:
-    return length is None or (bool(config.multichannel) and not length.channels)
-
-
-def _billed(length: Length | None, config: TranscriptionConfig) -> float:
-    """Seconds that are paid for, as far as that is known: each channel, if all are transcribed."""
-    if length is None:
-        return 0.0
-    return length.seconds * (length.channels if config.multichannel else 1)
 
 
 def _tell(figures: dict[str, int], seconds: float, price: float) -> None:
