@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Sequence
+import ssl
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar, overload
+
+import aiohttp
+import anyio
 
 from asyncscribe import settings, sources
+from asyncscribe.api.network import Network
 from asyncscribe.api.protocol import LONGEST_PAGE
 from asyncscribe.api.transcripts import RedactedAudio, SubtitleFormat, Transcripts
 from asyncscribe.api.transport import Transport, TransportStatistics
+from asyncscribe.arguments import check_kind
 from asyncscribe.engine.handle import Job, JobRecord
 from asyncscribe.engine.jobs import JobRunner
 from asyncscribe.engine.limiter import Limiter, LimiterStatistics
@@ -47,6 +53,8 @@ POLLING = Backoff(initial=1.0, factor=1.5, maximum=10.0, jitter=0.1)
 UPLOADS = 4
 
 R = TypeVar("R")
+S = TypeVar("S", bound=Source)
+M = TypeVar("M")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +92,16 @@ class AsyncClient:
         budget: How many requests are sent in a time; default: the service's allowance for a whole account.
         timeouts: When a silent connection is given up, seconds.
         on_event: Called with every event (`asyncscribe.events`), on the event loop; must not block.
-        trust_env: Use the proxies named in the environment.
+        trust_env: Use the proxies named in the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`).
         allow_http: Allow an unencrypted address that is not this machine.
+        proxy: A proxy for all requests, `http://user:password@host:port`.
+        ssl_context: Which certificates are trusted. The default trusts those of the system, or of the file that
+            `SSL_CERT_FILE` names when the program starts.
+        session: A session of yours, whose connections, cookies, headers and trace configurations are used; it is never
+            closed here. Its connector's limit, 100 by default, then bounds all requests and uploads.
+        headers: Sent with every request to the service, e.g. for a gateway before it.
+        spool: Bytes of each async iterable that are kept on disk while it is uploaded, so that a failed upload can be
+            repeated; 0 keeps nothing. At most `uploads` times as many bytes are on disk.
 
     Raises:
         MissingApiKey: There is no key anywhere.
@@ -108,18 +124,40 @@ class AsyncClient:
         on_event: EventHandler | None = None,
         trust_env: bool = False,
         allow_http: bool = False,
+        proxy: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        session: aiohttp.ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+        spool: int = 0,
     ) -> None:
+        _check(
+            api_key=api_key,
+            base_url=base_url,
+            polling=polling,
+            retry=retry,
+            resubmission=resubmission,
+            submission=submission,
+            budget=budget,
+            timeouts=timeouts,
+            on_event=on_event,
+            spool=spool,
+        )
         resolved = settings.resolve(api_key, base_url, allow_http=allow_http)
         self._emit = emit = Listeners(on_event)
         self.base_url = resolved.base_url
         self._settings = resolved
         self._transport = Transport(
-            resolved, timeouts=timeouts, retry=retry, budget=budget, on_event=emit, trust_env=trust_env
+            resolved,
+            timeouts=timeouts,
+            retry=retry,
+            budget=budget,
+            on_event=emit,
+            network=Network(trust_env, proxy, ssl_context, session, headers or {}),
         )
         self._tasks = Tasks()
         self._slots = Limiter(_limit(concurrency, "concurrency"), self._limit_changed)
         self._upload_slots = Limiter(_limit(uploads, "uploads"))
-        self._uploader = Uploader(self._transport, self._upload_slots)
+        self._uploader = Uploader(self._transport, self._upload_slots, spool)
         self._watcher = Watcher(
             self._transport, self._tasks, polling, self._slots.observe, lambda: self._slots.statistics().waiting > 0
         )
@@ -136,7 +174,8 @@ class AsyncClient:
         )
         self._pipeline = Pipeline(self._runner, self._slots, self._tasks, ahead=2 * uploads)
         self._open = AsyncExitStack()
-        self._closing: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[tuple[TranscriptId, ...]] | None = None
+        self._draining: anyio.CancelScope | None = None
 
     def __repr__(self) -> str:
         return f"<AsyncClient {self.base_url} {self._slots!r}>"
@@ -155,22 +194,44 @@ class AsyncClient:
     ) -> None:
         await self.aclose()
 
-    async def aclose(self) -> None:
-        """Cancel what is still going on and close all connections; submitted jobs go on at the service.
+    async def aclose(self, drain: float = 0.0) -> tuple[TranscriptId, ...]:
+        """End what is still going on and close all connections; submitted jobs go on at the service.
+
+        With `drain`, jobs that the service has may end first. Nothing is submitted any more, neither for the first
+        time nor again: what is not at the service yet ends at once, with `NotOpen`. Called once more meanwhile,
+        without `drain`, it closes at once.
 
         Every job that was submitted, or may have been, is named: by its outcome or its handle, by an event, and by a
         warning in the log. Answers to submissions that are under way are waited for, 10 seconds at most.
 
         It can be called from anywhere and more than once. Called by something that a job of this client runs, such as
         the iterable of its sources, it ends that as well.
+
+        Args:
+            drain: Seconds that jobs at the service are waited for, at most.
+
+        Returns:
+            The ids of the jobs that go on at the service; `wait` picks them up, in another process too.
         """
         # In a task of its own: closing waits for the jobs' tasks, and this may be called by one of them.
         if self._closing is None:
-            self._closing = asyncio.create_task(self._open.aclose(), name="asyncscribe closing")
+            self._closing = asyncio.create_task(self._close(drain), name="asyncscribe closing")
             self._closing.add_done_callback(self._closed)
-        await asyncio.shield(self._closing)
+        elif not drain and self._draining is not None:
+            self._draining.cancel()
+        return await asyncio.shield(self._closing)
 
-    def _closed(self, _: asyncio.Task[None]) -> None:
+    async def _close(self, drain: float) -> tuple[TranscriptId, ...]:
+        try:
+            with anyio.CancelScope() as self._draining:
+                if drain > 0:
+                    await self._runner.drain(drain)
+        finally:
+            jobs = self._runner.active
+            await self._open.aclose()
+        return tuple(job.running for job in jobs if job.running is not None)
+
+    def _closed(self, _: asyncio.Task[tuple[TranscriptId, ...]]) -> None:
         self._closing = None
 
     def _limit_changed(self, limit: int) -> None:
@@ -219,7 +280,7 @@ class AsyncClient:
 
     def start(
         self,
-        source: Source | TranscriptionRequest[Source],
+        source: Source | TranscriptionRequest,
         config: Config = None,
         *,
         priority: int = 0,
@@ -237,13 +298,11 @@ class AsyncClient:
 
         Raises:
             ConfigurationError: The configuration is not allowed.
-            NotOpen: The client is not open.
+            NotOpen: The client is not open, or is being closed.
         """
         return Job(self._start(source, config, priority, timeout))
 
-    async def submit(
-        self, source: Source | TranscriptionRequest[Source], config: Config = None, *, priority: int = 0
-    ) -> Job:
+    async def submit(self, source: Source | TranscriptionRequest, config: Config = None, *, priority: int = 0) -> Job:
         """Upload a source if it is no URL, wait for a slot, submit it, and return its handle.
 
         The job is then watched in the background, keeps its slot until it has ended, and is submitted again should
@@ -270,7 +329,7 @@ class AsyncClient:
 
     def _start(
         self,
-        source: Source | TranscriptionRequest[Source],
+        source: Source | TranscriptionRequest,
         config: Config,
         priority: int,
         timeout: float | None = None,
@@ -298,7 +357,7 @@ class AsyncClient:
 
     async def transcribe(
         self,
-        source: Source | TranscriptionRequest[Source],
+        source: Source | TranscriptionRequest,
         config: Config = None,
         timeout: float | None = None,
         *,
@@ -330,6 +389,18 @@ class AsyncClient:
             job.leave()
             raise
 
+    @overload
+    def transcribe_many(
+        self,
+        sources: Sources[TranscriptionRequest[S, M]],
+        config: Config = None,
+        *,
+        ordered: bool = False,
+        priority: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Outcome[TranscriptionRequest[S, M], M], None]: ...
+
+    @overload
     def transcribe_many(
         self,
         sources: Sources[R],
@@ -338,7 +409,17 @@ class AsyncClient:
         ordered: bool = False,
         priority: int = 0,
         timeout: float | None = None,
-    ) -> AsyncGenerator[Outcome[R], None]:
+    ) -> AsyncGenerator[Outcome[R], None]: ...
+
+    def transcribe_many(
+        self,
+        sources: Sources[Any],
+        config: Config = None,
+        *,
+        ordered: bool = False,
+        priority: int = 0,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Outcome[Any], None]:
         """Transcribe many sources and yield an `Outcome` for each, as it ends.
 
         Sources are read lazily, so they may be a generator of a million items; at any time only as many are taken up
@@ -507,9 +588,31 @@ class AsyncClient:
         return await self._transcripts.download(audio, Path(path))
 
 
+#: What arguments may be, and what to pass where they are something else.
+_ARGUMENTS: dict[str, tuple[tuple[Any, ...], str]] = {
+    "api_key": ((str,), "pass the key's text"),
+    "base_url": ((str,), "pass an address, 'us' or 'eu'"),
+    "polling": ((Backoff,), "pass Backoff(initial=..., maximum=...), in seconds"),
+    "retry": ((RetryPolicy,), "pass RetryPolicy(attempts=...)"),
+    "resubmission": ((ResubmissionPolicy, int), "pass a number or a ResubmissionPolicy"),
+    "submission": ((SubmissionPolicy,), "pass SubmissionPolicy(quiet=...), in seconds"),
+    "budget": ((HttpBudget,), "pass HttpBudget(requests, seconds)"),
+    "timeouts": ((Timeouts,), "pass Timeouts(connect=..., idle=...), in seconds"),
+    "spool": ((int,), "pass a number of bytes"),
+    "on_event": ((Callable,), "pass a function that takes an event"),
+}
+
+
+def _check(**arguments: object) -> None:
+    for name, value in arguments.items():
+        kinds, hint = _ARGUMENTS[name]
+        check_kind(name, value, kinds, hint)
+
+
 def _limit(limit: int | Limit | None, name: str) -> Limit:
     if limit is None:
         return AdaptiveLimit()
+    check_kind(name, limit, (int, Limit), "pass a number of jobs, or a Limit")
     if not isinstance(limit, int):
         return limit
     if limit < 1:

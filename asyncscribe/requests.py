@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeAlias
 
 from pydantic import ValidationError
+from typing_extensions import TypeVar
 
 from asyncscribe.errors import ConfigurationError
 from asyncscribe.ledger import Ledger, ResumePoint
 from asyncscribe.masking import masked
 from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.models.fields import ConfigFields
 from asyncscribe.models.transcript import Transcript, TranscriptId
 from asyncscribe.sources import Source, name_of
 
 #: What to do with a source: checked options, or fields of the API's request.
-Config = TranscriptionConfig | Mapping[str, Any] | None
+Config: TypeAlias = TranscriptionConfig | ConfigFields | Mapping[str, Any] | None
 
-S_co = TypeVar("S_co", bound=Source, covariant=True)
+S_co = TypeVar("S_co", bound=Source, covariant=True, default=Any)
+M_co = TypeVar("M_co", covariant=True, default=Any)
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptionRequest(Generic[S_co]):
+class TranscriptionRequest(Generic[S_co, M_co]):
     """One thing to transcribe, with what belongs to it alone. Taken wherever a source is taken.
 
     Attributes:
@@ -41,7 +44,7 @@ class TranscriptionRequest(Generic[S_co]):
     _: KW_ONLY
     priority: int = 0
     timeout: float | None = None
-    metadata: Any = None
+    metadata: M_co = None  # type: ignore[assignment]  # of a request without metadata, M is None
     ledger: Ledger | None = None
     resume: ResumePoint | None = None
 
@@ -60,17 +63,15 @@ class TranscriptionRequest(Generic[S_co]):
         return f"<TranscriptionRequest {name_of(self.source)}>"
 
 
-R = TypeVar("R", bound=Any)
+R = TypeVar("R", default=Any)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[R]):
-    """How one source of many ended: with a transcript or with an error, never with both.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End(Generic[R, M_co]):
+    """How one source of many ended.
 
     Attributes:
         source: The very object that was passed.
-        transcript: The completed transcript.
-        error: What ended the job instead.
         submissions: How many times it was submitted to the service.
         elapsed: Seconds from when the source was taken up (not: submitted) to the end.
         index: Position among the sources, from 0.
@@ -78,28 +79,67 @@ class Outcome(Generic[R]):
     """
 
     source: R
-    transcript: Transcript | None
-    error: Exception | None
     submissions: int
     elapsed: float
     index: int
     transcript_id: TranscriptId | None = None
 
-    def __repr__(self) -> str:
-        # A source's own repr would show a signed URL.
-        source = self.source.source if isinstance(self.source, TranscriptionRequest) else self.source
-        end = repr(self.transcript) if self.transcript is not None else masked(repr(self.error))
-        return f"<Outcome {self.index} {name_of(source)}: {end}>"
-
     @property
-    def request(self) -> TranscriptionRequest[Any]:
+    def request(self) -> TranscriptionRequest[Any, M_co]:
         """What was asked for: the request that was passed, or one of the source that was."""
         return self.source if isinstance(self.source, TranscriptionRequest) else TranscriptionRequest(self.source)
 
-    @property
-    def ok(self) -> bool:
-        """Whether there is a transcript."""
-        return self.transcript is not None
+    def _shown(self, end: str) -> str:
+        # A source's own repr would show a signed URL.
+        source = self.source.source if isinstance(self.source, TranscriptionRequest) else self.source
+        return f"<{type(self).__name__} {self.index} {name_of(source)}: {end}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Success(_End[R, M_co]):
+    """It ended with a transcript.
+
+    Attributes:
+        transcript: The completed transcript.
+        error: None.
+        ok: True.
+    """
+
+    transcript: Transcript
+    error: None = None
+    ok: Literal[True] = True
+
+    def __repr__(self) -> str:
+        return self._shown(repr(self.transcript))
+
+    def __bool__(self) -> Literal[True]:
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Failure(_End[R, M_co]):
+    """It ended without a transcript.
+
+    Attributes:
+        error: What ended it.
+        transcript: None.
+        ok: False.
+    """
+
+    error: Exception
+    transcript: None = None
+    ok: Literal[False] = False
+
+    def __repr__(self) -> str:
+        return self._shown(masked(repr(self.error)))
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+
+#: How one source of many ended, true if it ended with a transcript. Type checkers know which after `if outcome:`,
+#: `outcome.transcript is None`, or `case Success(transcript=transcript):`; mypy also after `if outcome.ok:`.
+Outcome: TypeAlias = Success[R, M_co] | Failure[R, M_co]
 
 
 def checked(config: Config) -> TranscriptionConfig:
@@ -110,8 +150,15 @@ def checked(config: Config) -> TranscriptionConfig:
     """
     if isinstance(config, TranscriptionConfig):
         return config
+    if config is not None and not isinstance(config, Mapping):
+        raise ConfigurationError(f"config must be a TranscriptionConfig or a mapping, not {type(config).__name__}")
     try:
         return TranscriptionConfig(**(config or {}))
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        problems = "; ".join(_problem(item["loc"], item["msg"]) for item in error.errors())
         raise ConfigurationError(f"the configuration is not allowed: {problems}") from error
+
+
+def _problem(place: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return f"{'.'.join(map(str, place))}: {message}" if place else message

@@ -3,7 +3,17 @@ import threading
 
 import pytest
 
-from asyncscribe import AsyncClient, ConfigurationError, FixedLimit, SourceError, TranscriptionConfig, TranscriptStatus
+from asyncscribe import (
+    AsyncClient,
+    ConfigurationError,
+    FixedLimit,
+    NotOpen,
+    SourceError,
+    SubmissionPolicy,
+    TranscriptionConfig,
+    TranscriptStatus,
+    WaitInterrupted,
+)
 from asyncscribe.events import LimitChanged
 from asyncscribe.server import LocalServer, faults
 from tests.support import KEY, open_client, recording
@@ -151,3 +161,142 @@ async def test_what_aiohttp_repeats_by_itself_is_counted(server, client):
     after = client.stats.transport
     assert (after.hidden_repeats, after.retries) == (before.hidden_repeats + 1, before.retries)
     assert after.connections > before.connections
+
+
+@pytest.mark.looptime
+async def test_draining_lets_the_service_end_what_it_has_and_begins_nothing(server, nothing_left):
+    """L7: closing only cancelled."""
+    async with open_client(server, concurrency=2) as client:
+        jobs = [client.start(recording(str(number), seconds=10)) for number in range(5)]
+        submitted = [await job.submitted() for job in jobs[:2]]
+        closing = asyncio.create_task(client.aclose(drain=30))
+        await asyncio.sleep(1)
+        with pytest.raises(NotOpen):
+            client.start(recording("late"))
+        with pytest.raises(NotOpen):
+            await client.transcribe(recording("late"))
+        assert await closing == ()
+    assert [job.transcript is not None for job in jobs] == [True, True, False, False, False]
+    assert all(isinstance(job.error, NotOpen) for job in jobs[2:])
+    assert [record.id for record in server.records] == submitted
+
+
+@pytest.mark.looptime
+async def test_what_does_not_end_in_time_is_told_with_its_id(server, nothing_left):
+    async with open_client(server, concurrency=2) as client:
+        quick, slow = client.start(recording("quick", seconds=5)), client.start(recording("slow", seconds=500))
+        await slow.submitted()
+        left = await client.aclose(drain=30)
+        assert left == (slow.id,)
+        assert quick.transcript
+        assert isinstance(slow.error, WaitInterrupted)
+        assert slow.error.transcript_id == slow.id
+    async with open_client(server) as client:
+        assert (await client.wait(left[0])).id == left[0]
+
+
+@pytest.mark.looptime
+async def test_draining_does_not_submit_again_what_the_service_failed(server, nothing_left):
+    async with open_client(server) as client:
+        job = client.start(recording(seconds=10, server_errors=1))
+        await job.submitted()
+        assert await client.aclose(drain=60) == ()
+    assert len(server.records) == 1
+    assert job.error is not None
+
+
+@pytest.mark.looptime
+async def test_draining_waits_for_what_is_in_doubt(server, nothing_left):
+    """The answer is lost: the job is found within the time, and its end is waited for."""
+    async with open_client(server, submission=SubmissionPolicy(lookups=(2, 5), quiet=10)) as client:
+        server.faults.script("POST", "/v2/transcript", faults.Drop(when=faults.When.AFTER))
+        job = client.start(recording(seconds=3))
+        await asyncio.sleep(1)
+        assert not job.ids
+        await client.aclose(drain=60)
+    assert job.transcript
+    assert len(server.records) == 1
+
+
+@pytest.mark.looptime
+async def test_draining_ends_a_stream_of_many_after_what_runs(server, nothing_left):
+    async def endless():
+        number = 0
+        while True:
+            number += 1
+            yield recording(str(number), seconds=10)
+            await asyncio.sleep(1)
+
+    outcomes = []
+
+    async def consume(client) -> None:
+        async for outcome in client.transcribe_many(endless()):
+            outcomes.append(outcome)  # noqa: PERF401 - the stream ends with an error
+
+    async with open_client(server, concurrency=2) as client:
+        worker = asyncio.create_task(consume(client))
+        await asyncio.sleep(5)
+        await client.aclose(drain=30)
+        with pytest.raises(WaitInterrupted, match="closed before all"):
+            await worker
+    assert sum(outcome.ok for outcome in outcomes) == 2
+    assert len(server.records) == 2
+
+
+@pytest.mark.looptime
+async def test_waits_by_id_alone_are_drained_too(server, nothing_left):
+    async with open_client(server) as client:
+        job_id = (await client.submit(recording(seconds=10))).id
+    async with open_client(server) as client:
+        wait = asyncio.create_task(client.wait(job_id))
+        await asyncio.sleep(0)
+        await client.aclose(drain=30)
+        assert (await wait).id == job_id
+
+
+@pytest.mark.looptime
+async def test_closing_once_more_without_patience_ends_a_drain(server, nothing_left):
+    async with open_client(server) as client:
+        job = await client.submit(recording(seconds=500))
+        closing = asyncio.create_task(client.aclose(drain=400))
+        await asyncio.sleep(1)
+        before = asyncio.get_running_loop().time()
+        assert await client.aclose() == await closing == (job.id,)
+        assert asyncio.get_running_loop().time() - before < 1
+        # Opened again, it takes up new work.
+        async with client:
+            assert await client.transcribe(recording())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ({"retry": 3}, "RetryPolicy"),
+        ({"timeouts": {"connect": 3}}, "Timeouts"),
+        ({"timeouts": 3}, "Timeouts"),
+        ({"polling": 3}, "Backoff"),
+        ({"uploads": 0}, "uploads must be at least 1"),
+        ({"uploads": "4"}, "uploads can't be a str"),
+        ({"concurrency": True}, "concurrency can't be True"),
+        ({"concurrency": 2.5}, "concurrency can't be 2.5"),
+        ({"resubmission": "x"}, "ResubmissionPolicy"),
+        ({"submission": 3}, "SubmissionPolicy"),
+        ({"budget": 3}, "HttpBudget"),
+        ({"on_event": 3}, "a function"),
+        ({"api_key": 5}, "api_key"),
+        ({"base_url": 5}, "base_url"),
+        ({"spool": "1 GB"}, "number of bytes"),
+    ],
+)
+def test_a_wrong_argument_is_told_where_it_is_passed(arguments, hint):
+    """L15: it was taken, and was an `AttributeError` at the first request."""
+    with pytest.raises(ConfigurationError, match=hint):
+        AsyncClient(**{"api_key": KEY, **arguments})
+
+
+async def test_a_configuration_that_is_none_is_told(client):
+    with pytest.raises(ConfigurationError, match="not list"):
+        await client.transcribe(recording(), ["speaker_labels"])
+    with pytest.raises(ConfigurationError, match="not allowed: redact_pii needs") as raised:
+        await client.transcribe(recording(), {"redact_pii": True})
+    assert "Value error" not in str(raised.value)

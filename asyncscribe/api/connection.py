@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import anyio
@@ -27,10 +25,10 @@ from yarl import URL
 
 from asyncscribe.api import protocol
 from asyncscribe.api.clock import ServiceClock
+from asyncscribe.api.network import Network
 from asyncscribe.api.protocol import Request
 from asyncscribe.containment import is_cancelled
 from asyncscribe.errors import (
-    ConfigurationError,
     ConnectFailed,
     ConnectionLost,
     NotOpen,
@@ -43,11 +41,7 @@ from asyncscribe.errors import (
 )
 from asyncscribe.masking import Secret, masked
 from asyncscribe.settings import Settings, Timeouts
-from asyncscribe.version import __version__
 
-#: Idle sockets are closed after this many seconds. Shorter than the 60 s of the usual load balancer, so that it is
-#: this side that closes: a submission sent into a connection that the other side just closed would be in doubt.
-KEEPALIVE = 15.0
 #: Bytes handed to the connection at once, however large the chunks of a source are: what the socket does not take of
 #: them is copied. Measured by `benchmarks/upload.py`: pieces of 256 KiB take a quarter more time.
 PIECE_BYTES = 1024 * 1024
@@ -174,6 +168,10 @@ _TRANSLATIONS: tuple[tuple[type[BaseException], type[TransportError]], ...] = (
     (aiohttp.ClientError, ConnectionLost),
 )
 TRANSLATED = (aiohttp.ClientError, OSError)
+CERTIFICATE_HINT = (
+    "; if a private authority signs here, name its file in the environment variable SSL_CERT_FILE, "
+    "or pass ssl_context=ssl.create_default_context(cafile=...)"
+)
 
 
 def translate(request: Request[Any], error: BaseException, *, left: bool = True) -> TransportError:
@@ -188,6 +186,8 @@ def translate(request: Request[Any], error: BaseException, *, left: bool = True)
         if isinstance(error, theirs):
             # aiohttp says this of addresses without TLS as well.
             problem = str(error).replace(" ssl:default", "") or type(error).__name__
+            if isinstance(error, aiohttp.ClientConnectorCertificateError):
+                problem += CERTIFICATE_HINT
             return (ours if left else ConnectFailed)(str(request), problem)
     raise TypeError(f"not an error of a connection: {error!r}")
 
@@ -200,7 +200,7 @@ class Connection:
     Args:
         settings: Address and key.
         timeouts: When to give a silent connection up.
-        trust_env: Use the proxies named in `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
+        network: How it is reached.
         on_repeat: Called when aiohttp sends a request once more by itself.
     """
 
@@ -209,19 +209,19 @@ class Connection:
         settings: Settings,
         timeouts: Timeouts | None = None,
         *,
-        trust_env: bool = False,
+        network: Network | None = None,
         on_repeat: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._base = URL(settings.base_url)
         self._base_path = self._base.raw_path.rstrip("/")
         self._key = Secret(settings.api_key.get_secret_value())
-        self._headers: Mapping[str, str] = {"Authorization": self._key}
-        self._json_headers = {**self._headers, "Content-Type": "application/json"}
         self._timeouts = timeouts or Timeouts()
         self._request_timeout = self._timeout(total=self._timeouts.request)
         self._upload_timeout = self._timeout(total=None)
-        self._trust_env = trust_env
+        self._network = network or Network()
+        self._headers: Mapping[str, str] = {**self._network.headers, "Authorization": self._key}
+        self._json_headers = {**self._headers, "Content-Type": "application/json"}
         self._on_repeat = on_repeat
         self._requests: aiohttp.ClientSession | None = None
         self._uploads: aiohttp.ClientSession | None = None
@@ -235,12 +235,12 @@ class Connection:
         return f"<Connection {self._settings.base_url} {'open' if self._requests else 'closed'}>"
 
     async def __aenter__(self) -> Self:
-        self._proxy = proxy_for(self._settings.base_url) if self._trust_env else None
+        self._proxy = self._network.proxy_for(self._settings.base_url)
         # Asked for at every answer.
         self._now = asyncio.get_running_loop().time
         async with AsyncExitStack() as stack:
-            self._requests = await stack.enter_async_context(self._session())
-            self._uploads = await stack.enter_async_context(self._session())
+            self._requests = await stack.enter_async_context(self._network.open(_Request, self._socket))
+            self._uploads = await stack.enter_async_context(self._network.open(_Request, self._socket))
             self._exit = stack.pop_all()
         return self
 
@@ -249,18 +249,6 @@ class Connection:
     ) -> None:
         self._requests = self._uploads = None
         await self._exit.aclose()
-
-    def _session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            # The gate bounds the requests and the upload limiter the uploads. A bound here would let requests wait
-            # where their timeouts run already.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, socket_factory=self._socket),
-            request_class=_Request,
-            headers={"User-Agent": f"asyncscribe/{__version__} aiohttp/{aiohttp.__version__}"},
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # Proxies are found here. With its own way aiohttp would also read .netrc, whose entries contradict the key.
-            trust_env=False,
-        )
 
     def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
         self.statistics.connections += 1
@@ -339,6 +327,7 @@ class Connection:
                 # A redirect could lead the key to another host.
                 allow_redirects=False,
                 proxy=self._proxy,
+                ssl=self._network.ssl_context or True,
             ) as response:
                 answers.append(self._read(request, response, await response.read()))
                 if attempt.custody is not None:
@@ -402,7 +391,7 @@ class Connection:
         request = protocol.Request("GET", masked(url), protocol.read_text)
         if self._uploads is None:
             raise NotOpen
-        proxy = proxy_for(url) if self._trust_env else None
+        proxy = self._network.proxy_for(url)
         problem: TransportError | None = None
         try:
             address = URL(url, encoded=True)
@@ -419,25 +408,6 @@ class Connection:
     def clock_ahead(self) -> float | None:
         """Seconds by which the service's clock is ahead of this machine's; None if no answer has told it."""
         return self.clock.ahead(self._now(), time.time())
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for an address; None where it names none, or exempts the host.
-
-    Raises:
-        ConfigurationError: It is none that HTTP can go through.
-    """
-    parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme)
-    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return None
-    address = proxy if "://" in proxy else f"http://{proxy}"
-    if urlsplit(address).scheme not in {"http", "https"}:
-        raise ConfigurationError(
-            f"the proxy {masked(address)} of the environment can't be used: only http:// and https:// proxies can; "
-            "unset it, or exempt the host by NO_PROXY"
-        )
-    return address
 
 
 class _StallGuard:

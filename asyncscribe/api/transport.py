@@ -19,6 +19,7 @@ import anyio
 from asyncscribe.api.clock import ServiceClock
 from asyncscribe.api.connection import Body, Connection, Custody, Progress
 from asyncscribe.api.gate import Gate, GateStatistics, Pass
+from asyncscribe.api.network import Network
 from asyncscribe.api.protocol import Request
 from asyncscribe.errors import APIError, RateLimited, ServerError, ServiceError
 from asyncscribe.events import EventHandler, RequestRetried, ignore
@@ -67,7 +68,7 @@ class Transport:
         budget: How many requests may be sent.
         retry_budget: How many of them may be repeats.
         on_event: Told of retries and pauses.
-        trust_env: Use the proxies named in `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
+        network: How the service is reached.
         rng: Gives numbers in [0, 1), for the jitter.
     """
 
@@ -80,13 +81,13 @@ class Transport:
         budget: HttpBudget | None = None,
         retry_budget: RetryBudget | None = None,
         on_event: EventHandler = ignore,
-        trust_env: bool = False,
+        network: Network | None = None,
         rng: Random = random.random,
     ) -> None:
         self._connection = Connection(
             settings,
             timeouts,
-            trust_env=trust_env,
+            network=network,
             on_repeat=lambda: self.gate.repeated_by_itself(Lane.RESULTS),
         )
         self.gate = Gate(budget, retry_budget, on_event=on_event)

@@ -35,6 +35,8 @@ from asyncscribe.sources import SignedOnDemand, Source, Upload, Url
 #: Seconds after which an upload that still waits for a slot is made again: the service keeps it for 24 hours at least,
 #: and the job has to be taken up and perhaps be submitted again within them.
 FRESH_UPLOAD = 20 * 3600.0
+#: Where nothing of a job is at the service.
+_NOT_SUBMITTED = frozenset({JobState.CREATED, JobState.UPLOADING, JobState.WAITING})
 
 
 class JobRunner:
@@ -71,6 +73,29 @@ class JobRunner:
         self._emit = on_event
         self._rng = rng
         self._numbers = count(1)
+        self._active: set[JobRecord] = set()
+        self._waits = 0
+        self._changed = asyncio.Event()
+
+    @property
+    def active(self) -> tuple[JobRecord, ...]:
+        """The jobs that have not ended."""
+        return tuple(self._active)
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing more, end what is not at the service, and wait for the rest.
+
+        Args:
+            seconds: How long to wait at most.
+        """
+        self._tasks.stop_accepting()
+        for job in self.active:
+            if job.running is None and job.state in _NOT_SUBMITTED and job.scope is not None:
+                job.scope.cancel()
+        with anyio.move_on_after(seconds):
+            while self._active or self._waits:
+                self._changed.clear()
+                await self._changed.wait()
 
     def start(
         self,
@@ -91,8 +116,10 @@ class JobRunner:
             on_end: Called at its end.
 
         Raises:
-            NotOpen: The client is not open.
+            NotOpen: The client is not open, or is being closed.
         """
+        if not self._tasks.is_accepting:
+            raise NotOpen
         job = JobRecord(
             next(self._numbers),
             request,
@@ -102,6 +129,7 @@ class JobRunner:
         )
         timeout = min((one for one in (timeout, request.timeout) if one is not None), default=None)
         job.scope = self._tasks.start_soon(self._run, job, timeout, on_end)
+        self._active.add(job)
         if timeout is not None:
             job.scope.deadline = self._now() + timeout
         return job
@@ -118,7 +146,7 @@ class JobRunner:
                 job.fail(CallbackError(f"{job.name}: reading it raised CancelledError, and nobody had cancelled it"))
                 job.error.__cause__ = error  # type: ignore[union-attr]
                 return
-            if job.is_wanted and timeout is not None and self._tasks.is_open:
+            if job.is_wanted and timeout is not None and self._is_late(job):
                 job.fail(job.timed_out(timeout))
             elif not job.is_wanted:
                 job.fail(job.cut_off("it was given up"))
@@ -126,8 +154,13 @@ class JobRunner:
                 job.fail(self._closed(job, NotOpen()))
             raise
         finally:
+            self._active.discard(job)
+            self._changed.set()
             if on_end is not None:
                 on_end(job)
+
+    def _is_late(self, job: JobRecord) -> bool:
+        return job.scope is not None and self._now() >= job.scope.deadline
 
     @staticmethod
     def _closed(job: JobRecord, error: NotOpen) -> AsyncscribeError:
@@ -200,6 +233,8 @@ class JobRunner:
 
     async def _at_service(self, job: JobRecord) -> Transcript:
         while True:
+            if not self._tasks.is_accepting:
+                raise NotOpen
             job.move(JobState.SUBMITTING)
             accepted = await self._submit(job)
             job.saw(accepted.status if accepted.status == TranscriptStatus.QUEUED else TranscriptStatus.PROCESSING)
@@ -277,11 +312,16 @@ class JobRunner:
             WaitTimeout: The time has passed; the job goes on.
             WaitInterrupted: The service could not be reached; the job goes on.
         """
-        with anyio.move_on_after(timeout):
-            transcript = await self._watcher.wait(transcript_id)
-            if transcript.status != TranscriptStatus.COMPLETED:
-                raise self.failure(transcript, submissions=1)
-            return transcript
+        self._waits += 1
+        try:
+            with anyio.move_on_after(timeout):
+                transcript = await self._watcher.wait(transcript_id)
+                if transcript.status != TranscriptStatus.COMPLETED:
+                    raise self.failure(transcript, submissions=1)
+                return transcript
+        finally:
+            self._waits -= 1
+            self._changed.set()
         raise WaitTimeout(f"transcript {transcript_id} has not ended within {timeout:g} s", transcript_id)
 
     def failure(self, transcript: Transcript, submissions: int) -> TranscriptionFailed:

@@ -15,9 +15,9 @@ from asyncscribe.engine.handle import JobRecord
 from asyncscribe.engine.jobs import JobRunner
 from asyncscribe.engine.limiter import Limiter
 from asyncscribe.engine.tasks import Tasks
-from asyncscribe.errors import AuthenticationError, CallbackError, WaitInterrupted
+from asyncscribe.errors import AuthenticationError, CallbackError, NotOpen, WaitInterrupted
 from asyncscribe.models.config import TranscriptionConfig
-from asyncscribe.requests import Outcome, TranscriptionRequest
+from asyncscribe.requests import Failure, Outcome, Success, TranscriptionRequest
 
 R = TypeVar("R")
 Sources: TypeAlias = Iterable[R] | AsyncIterable[R]
@@ -138,6 +138,8 @@ class _Work:
             with self._scope:
                 exhausted = await self._take_up_all(sources)
             exhausted = exhausted or self._is_late()
+        except NotOpen:
+            self._closed = True
         except Exception as error:  # noqa: BLE001 - whatever the caller's iterable raises
             # What is in flight is paid for: it ends before the error is raised.
             self._broken = error
@@ -171,7 +173,7 @@ class _Work:
             self._jobs.discard(job)
             self._closed = self._closed or job.was_closed
             elapsed = asyncio.get_running_loop().time() - begun
-            outcome = Outcome(source, job.transcript, job.error, len(job.ids), elapsed, index, job.id)
+            outcome = _outcome(job, source, elapsed, index)
             with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
                 self._send.send_nowait(outcome)
             if isinstance(job.error, AuthenticationError):
@@ -202,6 +204,27 @@ class _Work:
                 self._send.send_nowait(self._broken)
         # Closed last, so that the reader sees the end only after all outcomes.
         self._send.close()
+
+
+def _outcome(job: JobRecord, source: R, elapsed: float, index: int) -> Outcome[R]:
+    submissions = len(job.ids)
+    if job.transcript is not None:
+        return Success(
+            source=source,
+            transcript=job.transcript,
+            submissions=submissions,
+            elapsed=elapsed,
+            index=index,
+            transcript_id=job.id,
+        )
+    return Failure(
+        source=source,
+        error=job.error or NotOpen(),
+        submissions=submissions,
+        elapsed=elapsed,
+        index=index,
+        transcript_id=job.id,
+    )
 
 
 class _Window:

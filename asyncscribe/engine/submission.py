@@ -35,7 +35,7 @@ from asyncscribe.api.protocol import Created
 from asyncscribe.api.transport import Transport
 from asyncscribe.engine.lookup import Moment, SubmissionLookup
 from asyncscribe.engine.tasks import Tasks
-from asyncscribe.errors import APIError, ConnectFailed, ConnectionLost, ServiceError, SubmissionInDoubt
+from asyncscribe.errors import APIError, ConnectFailed, ConnectionLost, NotOpen, ServiceError, SubmissionInDoubt
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import TranscriptId
@@ -132,6 +132,9 @@ class _Attempt:
         return self.tasks.shielded()
 
     async def leaving(self) -> None:
+        if not self.tasks.is_accepting:
+            # The client is being closed: what is not at the service yet stays here.
+            raise NotOpen
         if self.permit is not None:
             await self.permit()
         if self.submission.began is None:

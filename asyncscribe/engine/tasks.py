@@ -38,6 +38,16 @@ class Tasks:
         self._shields: set[anyio.CancelScope] = set()
         self._closing: asyncio.Event | None = None
         self._patient = True
+        self._accepting = False
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether new work may begin; what has begun may still start tasks while it is brought to its end."""
+        return self._accepting and self.is_open
+
+    def stop_accepting(self) -> None:
+        """No new work begins from now on, until it is opened again."""
+        self._accepting = False
 
     @property
     def is_open(self) -> bool:
@@ -46,7 +56,7 @@ class Tasks:
 
     async def __aenter__(self) -> Self:
         self._closing = asyncio.Event()
-        self._patient = True
+        self._patient = self._accepting = True
         return self
 
     async def __aexit__(

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from asyncscribe.api import protocol
-from asyncscribe.api.connection import Progress
+from asyncscribe.api.connection import Body, Progress
 from asyncscribe.api.transport import Transport
 from asyncscribe.containment import contained
 from asyncscribe.engine.limiter import Limiter
+from asyncscribe.engine.spool import Spool
+from asyncscribe.errors import ServiceError
 from asyncscribe.models.transcript import UploadUrl
 from asyncscribe.policies.window import Lane
-from asyncscribe.sources import Upload
+from asyncscribe.sources import Stream, Upload
+
+#: Said of an upload that failed and could not be repeated.
+ONCE_ONLY = (
+    "a stream can be read once, so its upload was not repeated: pass a file, or AsyncClient(spool=bytes), "
+    "which keeps so much of a stream on disk while it is sent"
+)
 
 
 class Uploader:
@@ -23,11 +31,13 @@ class Uploader:
     Args:
         transport: Sends.
         limiter: How many uploads go on at once.
+        spool: Bytes of a stream that are kept on disk while it is sent, so that its upload can be repeated.
     """
 
-    def __init__(self, transport: Transport, limiter: Limiter) -> None:
+    def __init__(self, transport: Transport, limiter: Limiter, spool: int = 0) -> None:
         self._transport = transport
         self._limiter = limiter
+        self._spool = spool
 
     async def upload(
         self,
@@ -39,7 +49,8 @@ class Uploader:
     ) -> UploadUrl:
         """Send the bytes and return where the service keeps them (24 hours at least).
 
-        A failed upload starts over, as the API knows no resumption; a stream only while nothing of it was sent.
+        A failed upload starts over, as the API knows no resumption; a stream only while nothing of it was sent, or if
+        all that was sent is kept on disk.
 
         Args:
             source: What to send.
@@ -53,9 +64,21 @@ class Uploader:
             ServiceError: The last attempt's failure.
         """
         async with self._limiter.slot(object(), priority):
-            url = await self._transport.send(
-                protocol.upload(), source, progress, lane=Lane.SUBMISSIONS, priority=priority
-            )
+            if self._spool and isinstance(source, Stream):
+                async with Spool(source, self._spool) as spooled:
+                    url = await self._send(spooled, progress, priority)
+            else:
+                url = await self._send(source, progress, priority)
             if keep is not None:
                 await contained("the ledger", keep, url)
         return url
+
+    async def _send(self, body: Body, progress: Progress | None, priority: int) -> UploadUrl:
+        try:
+            return await self._transport.send(
+                protocol.upload(), body, progress, lane=Lane.SUBMISSIONS, priority=priority
+            )
+        except ServiceError as error:
+            if error.transient and not body.repeatable:
+                error.args = (f"{error}; {ONCE_ONLY}",)
+            raise

@@ -8,10 +8,11 @@ import warnings
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from asyncscribe.models.fields import ConfigFields
 from asyncscribe.models.options import (
     LanguageCode,
     Open,
@@ -22,7 +23,7 @@ from asyncscribe.models.options import (
     SummaryModel,
     SummaryType,
 )
-from asyncscribe.models.understanding import SpeechUnderstanding
+from asyncscribe.models.understanding import SpeechUnderstanding, Strings
 
 #: Longest `prompt` in words, longest key term in words: https://www.assemblyai.com/docs, prompting and key terms.
 LONGEST_PROMPT = 1_500
@@ -76,7 +77,7 @@ class SpeakerOptions(_Options):
 class LanguageDetectionOptions(_Options):
     """How the language is detected, with `language_detection`."""
 
-    expected_languages: tuple[str, ...] | None = None
+    expected_languages: Strings | None = None
     fallback_language: str | None = None
     code_switching: bool | None = None
     code_switching_confidence_threshold: Fraction | None = None
@@ -84,7 +85,7 @@ class LanguageDetectionOptions(_Options):
     on_no_speech_detected: str | None = None
     swiss_german: bool | None = None
     language_detection_model: str | None = None
-    localization: tuple[str, ...] | None = None
+    localization: Strings | None = None
 
     @model_validator(mode="after")
     def _fallback_is_expected(self) -> Self:
@@ -220,6 +221,10 @@ class TranscriptionConfig(_Options):
     webhook_auth_header_value: str | None = Field(default=None, repr=False)
     extra: Mapping[str, Any] = Field(default_factory=dict)
 
+    if TYPE_CHECKING:
+        # What is taken is more than what is kept: any sequence for a tuple, a mapping for nested options.
+        def __init__(self, **fields: Unpack[ConfigFields]) -> None: ...
+
     @model_validator(mode="before")
     @classmethod
     def _replace_deprecated(cls, fields: Any) -> Any:
@@ -314,6 +319,10 @@ def _conflicts(config: TranscriptionConfig) -> Iterator[str]:
 
 _NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("redact_pii", ("redact_pii_policies", "redact_static_entities")),
+    # Without `redact_pii` the service ignores these, and answers what was to be hidden.
+    ("redact_pii_policies", ("redact_pii",)),
+    ("redact_pii_sub", ("redact_pii",)),
+    ("redact_static_entities", ("redact_pii",)),
     ("redact_pii_audio", ("redact_pii",)),
     ("redact_pii_return_unredacted", ("redact_pii",)),
     ("content_safety_confidence", ("content_safety",)),

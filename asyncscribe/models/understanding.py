@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+#: Any sequence of texts is taken, and kept as a tuple.
+Strings = Annotated[Sequence[str], AfterValidator(tuple)]
 
 
 class Task(BaseModel):
@@ -22,7 +26,7 @@ class Translation(Task):
         match_original_utterance: Translate utterance by utterance; needs `speaker_labels`.
     """
 
-    target_languages: tuple[str, ...] = Field(min_length=1)
+    target_languages: Strings = Field(min_length=1)
     formal: bool | None = None
     match_original_utterance: bool | None = None
 
@@ -37,8 +41,8 @@ class SpeakerIdentification(Task):
     """
 
     speaker_type: str
-    known_values: tuple[Annotated[str, Field(max_length=35)], ...] | None = None
-    speakers: tuple[dict[str, Any], ...] | None = None
+    known_values: Annotated[Sequence[Annotated[str, Field(max_length=35)]], AfterValidator(tuple)] | None = None
+    speakers: Annotated[Sequence[Mapping[str, Any]], AfterValidator(tuple)] | None = None
 
 
 class CustomFormatting(Task):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 #: What a free account runs at once; paid accounts start at 200 (https://www.assemblyai.com/docs, rate limits).
 FREE_ACCOUNT_LIMIT = 5
@@ -49,6 +49,7 @@ class Evidence:
     ended: int = 0
 
 
+@runtime_checkable
 class Limit(Protocol):
     """Decides how many jobs may be in flight. Pure: no I/O, no clock, no task."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections import Counter
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -45,6 +46,7 @@ class LocalServer:
         rate_limit: Requests that are accepted; others are answered with 429. None accepts all.
         list_lag: Seconds until a new transcript is in the list; by its id it is found at once.
         clock_ahead: Seconds by which its clock is ahead of this machine's.
+        ssl_context: Its certificate and key, to speak HTTPS.
 
     Attributes:
         faults: Answers that are to fail.
@@ -65,12 +67,14 @@ class LocalServer:
         rate_limit: RateLimit | None = None,
         list_lag: float = 0.0,
         clock_ahead: float = 0.0,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.faults = Faults()
         self.requests: Counter[str] = Counter()
         self._api_key = api_key
         self._host = host
         self._port = port
+        self._ssl = ssl_context
         self._storage = Storage(largest_upload, largest_total)
         self._rate = Rate(rate_limit)
         self._service = Service(
@@ -97,11 +101,13 @@ class LocalServer:
                 api_key=self._api_key,
             )
             # Ending means ending: what still hangs is cancelled. (aiohttp takes 0 for no limit of time.)
-            runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, read_bufsize=READ_BYTES)
+            runner = web.AppRunner(
+                application, access_log=None, shutdown_timeout=0.1, lingering_time=0.5, read_bufsize=READ_BYTES
+            )
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             stack.callback(self.faults.release)
-            await web.TCPSite(runner, self._host, self._port).start()
+            await web.TCPSite(runner, self._host, self._port, ssl_context=self._ssl).start()
             self._runner = runner
             self._open = stack.pop_all()
         return self
@@ -131,7 +137,8 @@ class LocalServer:
     @property
     def base_url(self) -> str:
         """The address for clients."""
-        return f"http://{self._host}:{self.port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._ssl else 'http'}://{host}:{self.port}"
 
     @property
     def records(self) -> list[Record]:

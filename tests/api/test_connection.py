@@ -12,7 +12,8 @@ from aiohttp.client_reqrep import ConnectionKey
 
 from asyncscribe import ConfigurationError, errors
 from asyncscribe.api import protocol
-from asyncscribe.api.connection import Connection, proxy_for, translate
+from asyncscribe.api.connection import Connection, translate
+from asyncscribe.api.network import Network, proxy_of_environment
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import TranscriptId
 from asyncscribe.server import LocalServer, faults
@@ -251,13 +252,13 @@ def test_proxies_are_found_in_the_environment(monkeypatch, environment, url, pro
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert proxy_for(url) == proxy
+    assert proxy_of_environment(url) == proxy
 
 
 def test_a_proxy_that_can_not_be_used_is_named_without_its_password(monkeypatch):
     monkeypatch.setenv("https_proxy", "socks5://user:sekret@proxy.test")
     with pytest.raises(ConfigurationError, match="socks5://") as raised:
-        proxy_for("https://api.test")
+        proxy_of_environment("https://api.test")
     assert "sekret" not in str(raised.value)
 
 
@@ -266,7 +267,9 @@ async def test_a_default_entry_of_netrc_breaks_nothing(server, tmp_path, monkeyp
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    async with Connection(Settings(api_key=KEY, base_url=server.base_url), trust_env=True) as connection:
+    async with Connection(
+        Settings(api_key=KEY, base_url=server.base_url), network=Network(trust_env=True)
+    ) as connection:
         assert (await connection.exchange(create())).id
 
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from asyncscribe import FixedLimit, UnreadableAnswer, sources
+from asyncscribe import FixedLimit, ServerError, UnreadableAnswer, sources
 from asyncscribe.engine.limiter import Limiter
 from asyncscribe.engine.uploads import Uploader
 from asyncscribe.server import faults
@@ -47,3 +47,35 @@ async def test_only_so_many_go_on_at_once(server, uploader):
 
     await asyncio.gather(*[uploader.upload(await sources.resolve(stream())) for _ in range(8)])
     assert most == 2
+
+
+@pytest.mark.looptime
+async def test_an_interactive_upload_waits_for_one_of_the_bulk_and_not_for_all(server, client):
+    """L1: it waited behind 24."""
+    uploader = Uploader(client._transport, Limiter(FixedLimit(2)))
+    order = []
+
+    async def stream(name):
+        order.append(name)
+        yield b"abc"
+        await asyncio.sleep(1)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(24):
+            group.create_task(uploader.upload(await sources.resolve(stream(number))))
+        await asyncio.sleep(0.5)
+        group.create_task(uploader.upload(await sources.resolve(stream("urgent")), priority=1))
+    assert order[:2] == [0, 1]
+    assert order[2] == "urgent"
+
+
+async def test_a_stream_that_failed_says_why_it_was_not_repeated(server, uploader):
+    """L9: the message did not say it."""
+    server.faults.script(*UPLOAD, faults.Answer(503))
+    with pytest.raises(ServerError, match=r"can be read once.*spool="):
+        await uploader.upload(await sources.resolve(chunks()))
+
+
+async def chunks(count=5):
+    for number in range(count):
+        yield bytes([number]) * 1000

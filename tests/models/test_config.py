@@ -5,6 +5,7 @@ from pydantic import ValidationError
 
 from asyncscribe import TranscriptionConfig
 from asyncscribe.models.config import DEPRECATED
+from asyncscribe.models.fields import ConfigFields
 from asyncscribe.models.options import PiiPolicy, SpeechModel
 
 texts = st.text("abc", max_size=5)
@@ -18,7 +19,6 @@ values = {
     "keyterms_prompt": st.lists(texts, max_size=3),
     "custom_spelling": st.lists(st.fixed_dictionaries({"from": st.lists(texts), "to": texts}), max_size=2),
     "language_detection": st.just(True),
-    "redact_static_entities": st.dictionaries(texts, st.lists(texts, max_size=2), max_size=2),
     "speech_understanding": st.fixed_dictionaries(
         {
             "request": st.fixed_dictionaries(
@@ -43,6 +43,9 @@ dependent = {
 def configs(draw):
     fields = draw(st.fixed_dictionaries({}, optional=values))
     fields.pop("extra", None)
+    if draw(st.booleans()):
+        terms = st.dictionaries(texts, st.lists(texts, max_size=2), min_size=1, max_size=2)
+        fields |= {"redact_pii": True, "redact_static_entities": draw(terms)}
     for name, (needed, options) in dependent.items():
         if needed in fields and draw(st.booleans()):
             fields[name] = draw(options)
@@ -206,3 +209,23 @@ def test_a_file_that_holds_no_configuration_is_refused(tmp_path, name, content):
     (tmp_path / name).write_text(content)
     with pytest.raises(ValueError):  # noqa: PT011 - of several kinds
         TranscriptionConfig.from_file(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"redact_pii_policies": ["person_name"]},
+        {"redact_pii_policies": ["person_name"], "redact_pii": False},
+        {"redact_pii_sub": "hash"},
+        {"redact_static_entities": {"project": ["Alder"]}},
+        {"redact_pii_audio": True},
+    ],
+)
+def test_what_would_return_text_that_should_be_hidden_is_refused(fields):
+    with pytest.raises(ValidationError, match="needs redact_pii"):
+        TranscriptionConfig(**fields)
+
+
+def test_type_checkers_know_every_field():
+    """`ConfigFields` says what each field takes; it has those of the model, and the two old names."""
+    assert set(ConfigFields.__annotations__) == {*TranscriptionConfig.model_fields, "speech_model", "dual_channel"}
