@@ -1,5 +1,8 @@
 """Async-first client for AssemblyAI's pre-recorded transcription API, made for many jobs at once."""
 
+import importlib
+import typing
+
 from asyncscribe.client import AsyncClient, ClientStatistics
 from asyncscribe.engine.handle import Job
 from asyncscribe.errors import (
@@ -38,24 +41,30 @@ from asyncscribe.errors import (
     WaitRefused,
     WaitTimeout,
 )
+from asyncscribe.events import Event, EventHandler
 from asyncscribe.ledger import Ledger, ResumePoint
 from asyncscribe.lifecycle import JobState
-from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.models.config import CustomSpelling, LanguageDetectionOptions, SpeakerOptions, TranscriptionConfig
+from asyncscribe.models.fields import ConfigFields
 from asyncscribe.models.options import LanguageCode, PiiPolicy, SpeechModel
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import Transcript, TranscriptStatus
 from asyncscribe.models.words import Utterance, Word
 from asyncscribe.policies.adaptive import AdaptiveLimit
 from asyncscribe.policies.backoff import Backoff
-from asyncscribe.policies.limits import FixedLimit
+from asyncscribe.policies.limits import FixedLimit, Limit
 from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.policies.submission import SubmissionPolicy
 from asyncscribe.policies.window import HttpBudget
-from asyncscribe.requests import Outcome, TranscriptionRequest
+from asyncscribe.requests import Config, Failure, Outcome, Success, TranscriptionRequest
 from asyncscribe.settings import Region, Timeouts
-from asyncscribe.sources import SignedOnDemand
+from asyncscribe.sources import SignedOnDemand, Source
 from asyncscribe.version import __version__
+
+if typing.TYPE_CHECKING:
+    from asyncscribe.batch import Batch
+    from asyncscribe.sync import Client
 
 __all__ = [
     "APIError",
@@ -66,11 +75,19 @@ __all__ = [
     "AuthenticationError",
     "Backoff",
     "BadRequest",
+    "Batch",
     "CallbackError",
+    "Client",
     "ClientStatistics",
+    "Config",
+    "ConfigFields",
     "ConfigurationError",
     "ConnectFailed",
     "ConnectionLost",
+    "CustomSpelling",
+    "Event",
+    "EventHandler",
+    "Failure",
     "FailureCategory",
     "FixedLimit",
     "HttpBudget",
@@ -81,7 +98,9 @@ __all__ = [
     "JournalError",
     "JournalLost",
     "LanguageCode",
+    "LanguageDetectionOptions",
     "Ledger",
+    "Limit",
     "ListItem",
     "MissingApiKey",
     "NotFound",
@@ -99,10 +118,13 @@ __all__ = [
     "ServiceError",
     "ServiceTimeout",
     "SignedOnDemand",
+    "Source",
     "SourceError",
+    "SpeakerOptions",
     "SpeechModel",
     "SubmissionInDoubt",
     "SubmissionPolicy",
+    "Success",
     "Timeouts",
     "Transcript",
     "TranscriptStatus",
@@ -121,3 +143,16 @@ __all__ = [
     "Word",
     "__version__",
 ]
+
+#: Not everybody needs these, and importing them takes time.
+_LATER = {"Batch": "asyncscribe.batch", "Client": "asyncscribe.sync"}
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -16,7 +16,7 @@ from asyncscribe import (
 )
 from asyncscribe.events import LimitChanged
 from asyncscribe.server import LocalServer, faults
-from tests.support import KEY, open_client, recording
+from tests.support import KEY, POLLING, open_client, recording
 
 
 async def test_an_upload_gives_a_url_that_can_be_used_more_than_once(server, client, tmp_path):
@@ -113,6 +113,18 @@ async def test_it_can_be_opened_again_but_not_twice(server, nothing_left):
     async with client:
         with pytest.raises(RuntimeError, match="open already"):
             await client.__aenter__()
+
+
+def test_it_can_be_opened_again_in_another_loop(unused_tcp_port):
+    client = AsyncClient(KEY, f"http://127.0.0.1:{unused_tcp_port}", polling=POLLING)
+
+    async def use() -> None:
+        async with LocalServer(api_key=KEY, port=unused_tcp_port), client:
+            await client.submit(recording(seconds=100))
+            assert (await client.transcribe(recording(seconds=0.1))).text
+
+    for _ in range(2):
+        asyncio.run(use())
 
 
 async def test_it_can_be_closed_from_another_task(server, nothing_left):

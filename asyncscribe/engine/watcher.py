@@ -358,6 +358,8 @@ class Watcher:
 
     async def _run(self) -> None:
         """Tell each job when its turn has come and look at the list, for as long as there is a job."""
+        # A new one, as the client may have been opened in another loop before.
+        self._changed = asyncio.Event()
         try:
             while self._jobs:
                 now = self._now()

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Annotated, Any, NewType, Self, TypeVar, cast
 
 import msgspec
@@ -209,6 +210,26 @@ class Transcript(BaseModel):
         return f"<Transcript {self.id} {self.status}{shown}>"
 
     __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: who said what, or why it failed; in the notebook's own colours."""
+        if self.status == TranscriptStatus.ERROR:
+            said = f"<b>Failed:</b> {escape(self.error or 'the service gave no reason')}"
+        elif self.utterances:
+            said = "<br>".join(
+                f"<b>Speaker {escape(line.speaker)}:</b> {escape(line.text)}" if line.speaker else escape(line.text)
+                for line in self.utterances
+            )
+        else:
+            said = escape(self.text or "")
+        length = None if self.audio_duration is None else f"{self.audio_duration:,.0f} s"
+        facts = " · ".join(escape(fact) for fact in (self.id, self.status, length) if fact)
+        # The classes keep MathJax from taking dollars for formulas.
+        return (
+            '<div class="tex2jax_ignore mathjax_ignore">'
+            f'<div style="max-height: 30em; overflow: auto; white-space: pre-wrap">{said}</div>'
+            f"<small>{facts}</small></div>"
+        )
 
     @property
     def document(self) -> Mapping[str, Any]:

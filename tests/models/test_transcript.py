@@ -81,6 +81,7 @@ def test_any_object_with_an_id_and_a_status_is_readable(document, transcript_id,
     assert isinstance(transcript.utterances, tuple)
     assert transcript.to_vtt().startswith("WEBVTT")
     assert isinstance(transcript.to_srt() + transcript.to_text(speakers=True) + repr(transcript), str)
+    assert transcript._repr_html_().startswith("<div")
 
 
 @pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
@@ -96,6 +97,33 @@ def test_the_repr_is_short():
     long = Transcript.model_validate({"id": "x", "status": "error", "error": "no " * 500})
     assert len(repr(long)) < 120
     assert "<Transcript x error" in repr(long)
+
+
+def test_a_notebook_shows_who_said_what():
+    shown = Transcript.model_validate(DOCUMENT)._repr_html_()
+    assert "<b>Speaker A:</b> Hello there.<br><b>Speaker B:</b> Hi.<" in shown
+    assert "t-1 · completed · 7 s<" in shown
+
+
+def test_a_notebook_shows_why_a_job_failed():
+    shown = Transcript.model_validate({"id": "x", "status": "error", "error": "no <audio>"})._repr_html_()
+    assert "<b>Failed:</b> no &lt;audio&gt;<" in shown
+    assert "x · error<" in shown
+    assert "no reason" in Transcript.model_validate({"id": "x", "status": "error"})._repr_html_()
+
+
+@pytest.mark.parametrize("place", ["id", "status", "text", "error", "speaker", "utterance"])
+def test_nothing_in_a_transcript_becomes_html(place):
+    bad = "<script>alert('x')</script>"
+    document = {"id": "x", "status": "completed", "text": "a", place: bad}
+    if place in {"speaker", "utterance"}:
+        utterance = {"text": "a", "speaker": "A", "start": 0, "end": 1, "confidence": 1.0}
+        document["utterances"] = [{**utterance, "speaker" if place == "speaker" else "text": bad}]
+    if place == "error":
+        document["status"] = "error"
+    shown = Transcript.model_validate(document)._repr_html_()
+    assert "<script" not in shown
+    assert "&lt;script&gt;alert(&#x27;x&#x27;)" in shown
 
 
 def test_a_transcript_that_is_built_from_another_has_a_document_too():
