@@ -23,7 +23,7 @@ from asyncscribe.api.transcripts import RedactedAudio, SubtitleFormat, Transcrip
 from asyncscribe.api.transport import Transport, TransportStatistics
 from asyncscribe.arguments import check_kind
 from asyncscribe.engine.handle import Job, JobRecord
-from asyncscribe.engine.jobs import JobRunner
+from asyncscribe.engine.jobs import JobRunner, JobTotals
 from asyncscribe.engine.limiter import Limiter, LimiterStatistics
 from asyncscribe.engine.pipeline import Pipeline, Sources
 from asyncscribe.engine.submission import Submitter
@@ -59,12 +59,13 @@ M = TypeVar("M")
 
 @dataclass(frozen=True, slots=True)
 class ClientStatistics:
-    """The client's parts at one moment."""
+    """The client's parts at one moment, and what became of its jobs so far."""
 
     jobs: LimiterStatistics
     uploads: LimiterStatistics
     watcher: WatcherStatistics
     transport: TransportStatistics
+    totals: JobTotals
 
 
 class AsyncClient:
@@ -244,12 +245,13 @@ class AsyncClient:
 
     @property
     def stats(self) -> ClientStatistics:
-        """The present counts of slots, uploads, watched jobs and requests."""
+        """The present counts of slots, uploads, watched jobs and requests, and the totals of jobs."""
         return ClientStatistics(
             self._slots.statistics(),
             self._upload_slots.statistics(),
             self._watcher.statistics(),
             self._transport.statistics(),
+            self._runner.totals(),
         )
 
     def listening(self, handler: EventHandler) -> AbstractContextManager[None]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from asyncscribe.lifecycle import JobState
+from asyncscribe.logs import log
 from asyncscribe.models.transcript import TranscriptId
-
-_log = logging.getLogger("asyncscribe")
 
 T = TypeVar("T")
 
@@ -163,6 +161,6 @@ def guarded(handler: Callable[[T], None]) -> Callable[[T], None]:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException:  # noqa: BLE001 - whatever a caller's code may raise, CancelledError included
-            _log.exception("the event handler failed on %r", event)
+            log.exception("the event handler failed on %r", event)
 
     return call

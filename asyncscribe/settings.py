@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import logging
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -15,8 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from asyncscribe.errors import ConfigurationError, MissingApiKey
-
-_log = logging.getLogger("asyncscribe")
+from asyncscribe.logs import log
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -110,14 +108,14 @@ def _completed(api_key: str | None, base_url: str | None) -> tuple[str, str | No
         problem = f"the file .env here can't be read ({type(error).__name__})"
         if key is None:
             raise ConfigurationError(f"{problem}; mend or move it") from None
-        _log.warning("%s and is ignored", problem)
+        log.warning("%s and is ignored", problem)
         return key, address
     theirs = file.get(ADDRESS_NAME)
     if key is None:
         return file.get(KEY_NAME, ""), address or theirs
     if theirs is None or theirs.strip().lower() in HOSTS or file.get(KEY_NAME) == key:
         return key, address or theirs
-    _log.warning("%s of the file .env here is ignored: the API key is from elsewhere", ADDRESS_NAME)
+    log.warning("%s of the file .env here is ignored: the API key is from elsewhere", ADDRESS_NAME)
     return key, address
 
 

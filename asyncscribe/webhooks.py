@@ -20,7 +20,6 @@ not know the secret, is refused with a 4xx.
 from __future__ import annotations
 
 import hmac
-import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
@@ -31,11 +30,10 @@ from aiohttp import web
 
 from asyncscribe.engine.tasks import Tasks
 from asyncscribe.errors import ConfigurationError
+from asyncscribe.logs import log
 from asyncscribe.models.notifications import Notification, RedactedAudioReady, TranscriptEnded, parse_notification
 
 __all__ = ["Notification", "RedactedAudioReady", "TranscriptEnded", "WebhookReceiver"]
-
-_log = logging.getLogger("asyncscribe")
 
 #: Seconds after which the answer is given whatever the handler does; the service waits for 10.
 ANSWER_WITHIN = 8.0
@@ -141,7 +139,7 @@ class WebhookReceiver:
         try:
             await self._handler(notification)
         except Exception:  # noqa: BLE001 - whatever a caller's code may raise
-            _log.exception("the webhook's handler failed on %r", notification)
+            log.exception("the webhook's handler failed on %r", notification)
         else:
             self._handled[notification] = None
             if len(self._handled) > REMEMBERED:

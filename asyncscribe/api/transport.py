@@ -23,12 +23,11 @@ from asyncscribe.api.network import Network
 from asyncscribe.api.protocol import Request
 from asyncscribe.errors import APIError, RateLimited, ServerError, ServiceError
 from asyncscribe.events import EventHandler, RequestRetried, ignore
+from asyncscribe.logs import log
 from asyncscribe.policies.backoff import Random
 from asyncscribe.policies.retry import RetryBudget, RetryDecision, RetryPolicy
 from asyncscribe.policies.window import HttpBudget, Lane
 from asyncscribe.settings import Settings, Timeouts
-
-_log = logging.getLogger("asyncscribe")
 
 T = TypeVar("T")
 
@@ -171,6 +170,7 @@ class Transport:
         while True:
             attempt += 1
             granted = await self.gate.enter(lane, priority, repeat=repeat, connected=body is None)
+            sent = asyncio.get_running_loop().time()
             try:
                 if custody is None:
                     answer = await self._connection.exchange(request, body, progress)
@@ -180,14 +180,17 @@ class Transport:
                 # What was refused for its rate is held back by the gate, and needs no token.
                 repeat = not isinstance(error, RateLimited)
                 self._failed(error, granted)
+                log.debug("%s after %.0f ms", error, 1000 * (asyncio.get_running_loop().time() - sent))
                 decision = self._decide(request, error, attempt, begun) if retry else None
                 if decision is None or (body is not None and not body.repeatable):
                     raise
-                _log.info("%s; again in %.1f s", error, decision.delay)
+                log.info("%s; again in %.1f s", error, decision.delay)
                 self._emit(RequestRetried(str(request), str(error), decision.delay))
             else:
                 self._reached = True
                 self.gate.succeeded(granted)
+                if log.isEnabledFor(logging.DEBUG):
+                    log.debug("%s: %.0f ms", request, 1000 * (asyncio.get_running_loop().time() - sent))
                 return answer
             finally:
                 self.gate.leave(granted)

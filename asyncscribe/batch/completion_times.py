@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from contextlib import aclosing
 
@@ -13,10 +12,9 @@ from asyncscribe.batch.journal.ledger import JournalLedger
 from asyncscribe.client import AsyncClient
 from asyncscribe.engine.tasks import Tasks
 from asyncscribe.errors import AsyncscribeError
+from asyncscribe.logs import log
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import TranscriptId, TranscriptStatus
-
-_log = logging.getLogger("asyncscribe")
 
 #: Pages that are read for the jobs of one; more than one, as other clients' jobs stand on them as well.
 PAGES = 2
@@ -57,7 +55,7 @@ class Ends:
                 with anyio.move_on_after(PATIENCE):
                     await self._find(ended)
             except AsyncscribeError as error:
-                _log.info("when %d jobs ended is not known: %s", len(ended), error)
+                log.info("when %d jobs ended is not known: %s", len(ended), error)
             finally:
                 self._reading = False
 

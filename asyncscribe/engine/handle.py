@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 import anyio
@@ -13,12 +12,11 @@ from asyncscribe.errors import AsyncscribeError, NotOpen, SubmissionInDoubt, Wai
 from asyncscribe.events import EventHandler, StateChanged, ignore
 from asyncscribe.ledger import NullLedger, ResumePoint
 from asyncscribe.lifecycle import JobState, check_step, is_final
+from asyncscribe.logs import JobLabel, log
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus
 from asyncscribe.requests import TranscriptionRequest
 from asyncscribe.sources import Source
-
-_log = logging.getLogger("asyncscribe")
 
 
 class JobRecord:
@@ -38,6 +36,7 @@ class JobRecord:
         is_wanted: Whether anybody still waits for its end.
         may_exist: Whether a submission may have made a job of which nothing is known.
         was_closed: Whether the end of the client ended it.
+        label: What lines of the log about it carry.
         scope: What cancels it.
         ended: Set at its end.
         submitted: Set once it has an id, and at its end.
@@ -59,6 +58,7 @@ class JobRecord:
         self.ledger = request.ledger or NullLedger()
         self.resume = request.resume or ResumePoint()
         self.ids: list[TranscriptId] = []
+        self.label = JobLabel(number, self.name, request.metadata)
         self.running: TranscriptId | None = None
         self.audio_url: str | None = None
         self.state = self.reached = JobState.CREATED
@@ -95,7 +95,7 @@ class JobRecord:
             # For the record alone: whatever a caller's ledger raises here, the job goes on.
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
-            _log.exception("the ledger of job %d failed", self.number)
+            log.exception("the ledger of job %d failed", self.number)
         may_exist = self.may_exist and is_final(state)
         metadata = self.request.metadata
         self._emit(
@@ -111,10 +111,11 @@ class JobRecord:
         """The service has the job under this id. From here on it can't get lost: handle and events name it."""
         self.ids.append(transcript_id)
         self.running = transcript_id
+        self.label.transcript_id = transcript_id
         self.may_exist = False
         self.submitted.set()
         if not self.is_wanted:
-            _log.warning(
+            log.warning(
                 "job %d (%s) was left while it was being submitted; transcript %s goes on and will be paid for",
                 self.number,
                 self.name,
@@ -141,9 +142,9 @@ class JobRecord:
         if not is_final(self.state):
             self.move(JobState.ABANDONED if abandoned else JobState.FAILED, str(error) or type(error).__name__)
         if self.may_exist:
-            _log.warning("job %d (%s): %s", self.number, self.name, error)
+            log.warning("job %d (%s): %s", self.number, self.name, error)
         elif self.running is not None:
-            _log.warning(
+            log.warning(
                 "job %d (%s) is left to the service: transcript %s goes on and will be paid for",
                 self.number,
                 self.name,

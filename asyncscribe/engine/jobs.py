@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -25,6 +27,8 @@ from asyncscribe.errors import AsyncscribeError, CallbackError, NotOpen, SourceE
 from asyncscribe.events import EventHandler, Resubmitting, UploadProgress, ignore
 from asyncscribe.ledger import NullLedger, ResumePoint
 from asyncscribe.lifecycle import JobState
+from asyncscribe.logs import about, log
+from asyncscribe.masking import masked
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus
 from asyncscribe.policies.backoff import Random
@@ -37,6 +41,29 @@ from asyncscribe.sources import SignedOnDemand, Source, Upload, Url
 FRESH_UPLOAD = 20 * 3600.0
 #: Where nothing of a job is at the service.
 _NOT_SUBMITTED = frozenset({JobState.CREATED, JobState.UPLOADING, JobState.WAITING})
+
+
+@dataclass(frozen=True, slots=True)
+class JobTotals:
+    """What became of the client's jobs so far.
+
+    Attributes:
+        started: Jobs that were taken up.
+        completed: Jobs that ended with a transcript.
+        failed: Jobs that ended without one.
+        abandoned: Jobs that nobody waited for to the end; what the service had of them goes on there.
+        submissions: Submissions that the service took.
+        resubmissions: Jobs that were to be submitted again because the service had failed them.
+        audio_seconds: Length of all that was transcribed.
+    """
+
+    started: int = 0
+    completed: int = 0
+    failed: int = 0
+    abandoned: int = 0
+    submissions: int = 0
+    resubmissions: int = 0
+    audio_seconds: float = 0.0
 
 
 class JobRunner:
@@ -76,6 +103,21 @@ class JobRunner:
         self._active: set[JobRecord] = set()
         self._waits = 0
         self._changed = asyncio.Event()
+        self._ended: Counter[JobState] = Counter()
+        self._submissions = self._resubmissions = 0
+        self._audio_seconds = 0.0
+
+    def totals(self) -> JobTotals:
+        """What became of all jobs so far."""
+        return JobTotals(
+            started=len(self._active) + self._ended.total(),
+            completed=self._ended[JobState.COMPLETED],
+            failed=self._ended[JobState.FAILED],
+            abandoned=self._ended[JobState.ABANDONED],
+            submissions=self._submissions,
+            resubmissions=self._resubmissions,
+            audio_seconds=self._audio_seconds,
+        )
 
     @property
     def active(self) -> tuple[JobRecord, ...]:
@@ -135,6 +177,10 @@ class JobRunner:
         return job
 
     async def _run(self, job: JobRecord, timeout: float | None, on_end: OnEnd | None) -> None:
+        with about(job.label):
+            await self._run_labelled(job, timeout, on_end)
+
+    async def _run_labelled(self, job: JobRecord, timeout: float | None, on_end: OnEnd | None) -> None:
         try:
             job.complete(await self._way(job))
         except NotOpen as error:
@@ -155,9 +201,15 @@ class JobRunner:
             raise
         finally:
             self._active.discard(job)
+            self._count(job)
             self._changed.set()
             if on_end is not None:
                 on_end(job)
+
+    def _count(self, job: JobRecord) -> None:
+        self._ended[job.state] += 1
+        if job.transcript is not None:
+            self._audio_seconds += job.transcript.audio_duration or 0.0
 
     def _is_late(self, job: JobRecord) -> bool:
         return job.scope is not None and self._now() >= job.scope.deadline
@@ -185,6 +237,7 @@ class JobRunner:
         resume = job.resume
         self._submitter.knows(resume.ids)
         job.ids.extend(resume.ids)
+        job.label.transcript_id = job.id
         job.running = job.id
         running = resume.in_doubt_since is None
         if resume.in_doubt_since is not None and resume.doubtful_url is not None:
@@ -257,6 +310,7 @@ class JobRunner:
         try:
             await self._keep_beginning(job, job.audio_url)
             accepted = await self._submitter.submit(submission)
+            self._submissions += 1
         except BaseException:
             job.may_exist = submission.may_exist
             if not job.may_exist and not isinstance(job.ledger, NullLedger):
@@ -291,6 +345,14 @@ class JobRunner:
         again = self._resubmission.decide(transcript.error, len(job.ids), self._rng)
         if again is None:
             raise self.failure(transcript, len(job.ids))
+        self._resubmissions += 1
+        log.info(
+            "transcript %s of %s failed (%s); it is submitted again in %.1f s",
+            transcript_id,
+            job.name,
+            masked(transcript.error or "no reason given"),
+            again.delay,
+        )
         self._emit(
             Resubmitting(
                 job.number,

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import logging
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 
+from asyncscribe.logs import log
 from asyncscribe.policies.limits import Evidence, Limit
-
-_log = logging.getLogger("asyncscribe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +136,7 @@ class Limiter:
         try:
             limit = int(self._policy.update(replace(evidence, wanted=wanted)))
         except Exception:  # noqa: BLE001 - whatever a caller's policy may raise
-            _log.exception("the limit %r failed; it stays %d", self._policy, self._limit)
+            log.exception("the limit %r failed; it stays %d", self._policy, self._limit)
             return
         limit = max(1, limit)
         if limit != self._limit:

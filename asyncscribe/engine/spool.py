@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -14,9 +13,8 @@ from typing import Self, TypeVar
 import anyio
 
 from asyncscribe.errors import SourceError
+from asyncscribe.logs import log
 from asyncscribe.sources import CHUNK_BYTES, Stream
-
-_log = logging.getLogger("asyncscribe")
 
 T = TypeVar("T")
 
@@ -129,7 +127,7 @@ class Spool:
             await _on_disk(self._file.write, self._kept, chunk)
             self._kept += len(chunk)
         except OSError as error:
-            _log.warning("%s is not kept for a repetition of its upload: %s", self.name, error)
+            log.warning("%s is not kept for a repetition of its upload: %s", self.name, error)
             await self._give_up()
 
 

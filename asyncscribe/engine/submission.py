@@ -20,7 +20,6 @@ and that only after a grace.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
@@ -36,14 +35,13 @@ from asyncscribe.api.transport import Transport
 from asyncscribe.engine.lookup import Moment, SubmissionLookup
 from asyncscribe.engine.tasks import Tasks
 from asyncscribe.errors import APIError, ConnectFailed, ConnectionLost, NotOpen, ServiceError, SubmissionInDoubt
+from asyncscribe.logs import log
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import TranscriptId
 from asyncscribe.policies.adoption import contradiction
 from asyncscribe.policies.submission import SubmissionPolicy
 from asyncscribe.policies.window import Lane
-
-_log = logging.getLogger("asyncscribe")
 
 #: Ids of own jobs that are remembered, so that an older job of the same URL is not taken for a lost one (about 1 MB).
 REMEMBERED_IDS = 10_000
@@ -241,7 +239,7 @@ class Submitter:
                     if not submission.may_exist:
                         raise
                     problem = error
-                _log.warning("%s; looking whether the job exists (attempt %d)", problem, attempt)
+                log.warning("%s; looking whether the job exists (attempt %d)", problem, attempt)
                 since = self._lookup.moment(submission.began or 0.0)
                 settled = False
                 with self._tasks.shielded():
@@ -319,7 +317,7 @@ class Submitter:
                     try:
                         item = await self._look(submission, since)
                     except ServiceError as error:
-                        _log.info("looking for a submission in doubt failed: %s", error)
+                        log.info("looking for a submission in doubt failed: %s", error)
                         if closing or waited >= self._policy.patience:
                             raise SubmissionInDoubt(submission.audio_url, f"{problem}; {error}") from error
                         continue
@@ -345,7 +343,7 @@ class Submitter:
             difference = contradiction(sent, transcript.document)
             if difference is None and item.id not in self._own:
                 return item
-            _log.info("transcript %s has the URL of a submission in doubt, and another %s", item.id, difference)
+            log.info("transcript %s has the URL of a submission in doubt, and another %s", item.id, difference)
         return None
 
 

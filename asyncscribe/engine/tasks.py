@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -13,8 +12,7 @@ import anyio
 
 from asyncscribe.containment import is_cancelled
 from asyncscribe.errors import NotOpen
-
-_log = logging.getLogger("asyncscribe")
+from asyncscribe.logs import log
 
 #: Seconds that closing waits for what must not be cut off, such as the answer to a submission.
 GRACE = 10.0
@@ -100,7 +98,7 @@ class Tasks:
         del self._tasks[task]
         if not task.cancelled() and (error := task.exception()) is not None:
             # Only what must not be stopped gets here: KeyboardInterrupt, SystemExit.
-            _log.error("a task was ended by %r", error)
+            log.error("a task was ended by %r", error)
 
     @contextmanager
     def shielded(self) -> Iterator[anyio.CancelScope]:
@@ -132,9 +130,9 @@ async def _contained(
         with scope:
             await function(*arguments)
     except Exception:  # noqa: BLE001 - a mistake in one task must not end the others
-        _log.exception("a task failed: %s", getattr(function, "__qualname__", function))
+        log.exception("a task failed: %s", getattr(function, "__qualname__", function))
     except asyncio.CancelledError:
         if is_cancelled():
             raise
         # Passed on, it would end the task as if somebody had cancelled it.
-        _log.exception("a task raised CancelledError that nobody asked for: %s", getattr(function, "__qualname__", ""))
+        log.exception("a task raised CancelledError that nobody asked for: %s", getattr(function, "__qualname__", ""))

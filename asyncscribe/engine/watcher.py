@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import logging
 import random
 from collections.abc import Callable
 from contextlib import aclosing
@@ -23,14 +22,13 @@ from asyncscribe.api.listing import pages
 from asyncscribe.api.transport import Transport
 from asyncscribe.engine.tasks import Tasks
 from asyncscribe.errors import APIError, NotOpen, ServiceError, UnreadableAnswer, WaitInterrupted, WaitRefused
+from asyncscribe.logs import log
 from asyncscribe.models.transcript import FINAL_STATUSES, Transcript, TranscriptId, TranscriptStatus
 from asyncscribe.policies.backoff import Backoff, Random
 from asyncscribe.policies.evidence import Sightings
 from asyncscribe.policies.limits import Evidence
 from asyncscribe.policies.polling import LATE, Pace, PollPlan, Strategy, choose_requests, most_pages
 from asyncscribe.policies.window import Lane
-
-_log = logging.getLogger("asyncscribe")
 
 #: Seconds of failed GETs after which a wait is given up: the job's result stays at the service for weeks.
 PATIENCE = 30 * 60.0
@@ -296,7 +294,7 @@ class Watcher:
             job.failing_since = now if job.failing_since is None else job.failing_since
             if now - job.failing_since >= PATIENCE:
                 job.result = WaitInterrupted(f"the service could not be asked ({error})", job.id)
-            _log.info("a check of %s failed: %s", job.id, error)
+            log.info("a check of %s failed: %s", job.id, error, extra={"transcript_id": job.id})
         job.plan.failed(now, self._rng)
 
     def _refused(self, job: _WatchedJob, error: ServiceError, now: float) -> None:
@@ -308,7 +306,7 @@ class Watcher:
         if now - job.refused_since >= DOUBTED_FOR and job.refusals >= DOUBTED_TIMES:
             job.result = WaitRefused(error, job.id)
         elif job.refusals == 1:
-            _log.warning("%s is refused (%s); asking again for a minute", job.id, error)
+            log.warning("%s is refused (%s); asking again for a minute", job.id, error, extra={"transcript_id": job.id})
 
     def _set_status(self, job: _WatchedJob, status: str, *, throttled: bool | None = None) -> None:
         if status == TranscriptStatus.QUEUED and throttled is False:
@@ -478,9 +476,9 @@ class Watcher:
         self._list_failures += 1
         self._list_due = now + self._pace.after_failure(self._gap(now), self._list_failures, refused=refused)
         if refused:
-            _log.warning("the list of transcripts is refused (%s); asking for each job by itself", error)
+            log.warning("the list of transcripts is refused (%s); asking for each job by itself", error)
         else:
-            _log.info("the list of transcripts is unavailable: %s", str(error) or "it took too long")
+            log.info("the list of transcripts is unavailable: %s", str(error) or "it took too long")
         self._sightings.unlisted(now)
         self._follow_schedules(now)
         self._changed.set()

@@ -1,0 +1,60 @@
+"""The log `asyncscribe`. Each line carries the job that it is about, for formatters and filters.
+
+The attributes of a record are `job` (its number within the client), `source`, `transcript_id` and `metadata` (what the
+request carries); None where a line is about no job.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(slots=True)
+class JobLabel:
+    """What lines about a job are labelled with.
+
+    No more than that: contexts are copied by timers, which keep what is in them alive for a while.
+    """
+
+    job: int
+    source: str
+    metadata: Any = None
+    transcript_id: str | None = None
+
+
+_NOBODY: dict[str, object] = {"job": None, "source": None, "metadata": None, "transcript_id": None}
+_current: ContextVar[JobLabel | None] = ContextVar("asyncscribe job", default=None)
+
+
+@contextmanager
+def about(label: JobLabel) -> Iterator[None]:
+    """Label the lines that are written in this context, and by what is called in it."""
+    token = _current.set(label)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+class _Labelled(logging.LoggerAdapter[logging.Logger]):
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        label = _current.get()
+        labels = _NOBODY
+        if label is not None:
+            labels = {
+                "job": label.job,
+                "source": label.source,
+                "metadata": label.metadata,
+                "transcript_id": label.transcript_id,
+            }
+        kwargs["extra"] = {**labels, **(kwargs.get("extra") or {})}
+        return msg, kwargs
+
+
+#: The log of the library, with the labels of the present job.
+log = _Labelled(logging.getLogger("asyncscribe"), {})
