@@ -32,8 +32,9 @@ format: $(VENV)/.installed-dev ## make the style right where that can be done
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-types: $(VENV)/.installed-dev ## strict types
+types: $(VENV)/.installed-dev ## strict types, of what users write too (mypy and pyright)
 	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/typing
 
 bench: $(VENV)/.installed-bench ## measure; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks

@@ -48,7 +48,7 @@ from asyncscribe.models.config import CustomSpelling, LanguageDetectionOptions, 
 from asyncscribe.models.fields import ConfigFields
 from asyncscribe.models.options import LanguageCode, PiiPolicy, SpeechModel
 from asyncscribe.models.pages import ListItem
-from asyncscribe.models.transcript import Transcript, TranscriptStatus
+from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus
 from asyncscribe.models.words import Utterance, Word
 from asyncscribe.policies.adaptive import AdaptiveLimit
 from asyncscribe.policies.backoff import Backoff
@@ -127,6 +127,7 @@ __all__ = [
     "Success",
     "Timeouts",
     "Transcript",
+    "TranscriptId",
     "TranscriptStatus",
     "TranscriptionConfig",
     "TranscriptionFailed",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-import anyio
 import typer
 
 from asyncscribe.cli.connection import require_engine
@@ -26,7 +28,8 @@ def serve(
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     engine: Annotated[
-        EngineName, typer.Option("--engine", help="pocketsphinx listens (English), simulated invents by rule.")
+        EngineName,
+        typer.Option("--engine", help="pocketsphinx listens (English, no speakers), simulated invents by rule."),
     ] = EngineName.POCKETSPHINX,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Jobs that run at once; others are queued.")] = 5,
     api_key: Annotated[
@@ -49,7 +52,7 @@ def serve(
         float, typer.Option("--list-lag", min=0, help="Seconds until a new transcript is in the list.")
     ] = 0.0,
 ) -> None:
-    """Serve the transcription API on this machine until Ctrl-C.
+    """Serve the transcription API on this machine until Ctrl-C or SIGTERM.
 
     Any client of the API works with it, for example: ASSEMBLYAI_API_KEY=any asyncscribe transcribe talk.mp3
     --base-url http://127.0.0.1:8000
@@ -65,12 +68,20 @@ def serve(
         try:
             async with server:
                 tell(f"serving on {server.base_url} with engine {engine.value}, {limit} jobs at once; Ctrl-C ends it")
-                await anyio.sleep_forever()
+                await _until_terminated()
         except OSError as error:
             raise UserError(f"can't listen on {host}:{port}: {error.strerror or error}", "try --port 0") from None
         return Exit.DONE
 
     run(listen)
+
+
+async def _until_terminated() -> None:
+    """Until SIGTERM, which is how a service is ended: for a server no interruption, but the end of its work."""
+    terminated = asyncio.Event()
+    if sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
+    await terminated.wait()
 
 
 def _engine(name: EngineName) -> Engine:

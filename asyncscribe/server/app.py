@@ -48,7 +48,11 @@ def build(
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         requests[f"{request.method} {route(request)}"] += 1
-        response = await handler(request)
+        try:
+            response = await handler(request)
+        except ConnectionError:
+            # The client has gone in the middle of its request; nobody reads this answer.
+            response = web.Response(status=400)
         response.headers.setdefault("Date", service.clock.http_date())
         return response
 

@@ -270,10 +270,17 @@ class Service:
                         f"Download error, unable to download {url}. Please make sure the file exists and is "
                         "accessible from the internet."
                     )
-                return await self._engine.transcribe(Recording(url, path, parameters))
+                recognition = await self._engine.transcribe(Recording(url, path, parameters))
         finally:
             if fetched is not None:
                 self._storage.remove(fetched)
+        if parameters.get("speaker_labels") and not any(word.speaker for word in recognition.words):
+            _log.warning(
+                "transcript %s: speaker_labels was asked for, and the engine %s tells no speakers apart",
+                record.id,
+                self._engine.name,
+            )
+        return recognition
 
     @contextmanager
     def _file(self, key: str) -> Iterator[Any]:

@@ -1,9 +1,11 @@
 import json
 import os
+import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -40,3 +42,26 @@ def test_the_command_serves_with_a_rate_limit_and_a_lagging_list(url):
     with refused.value as answer:
         assert answer.code == 429
         assert 1 <= int(answer.headers["Retry-After"]) <= 900
+
+
+def test_sigterm_is_the_end_of_its_work_and_a_client_that_leaves_is_no_error(tmp_path):
+    """L16: 130, and 30 lines of traceback for each uploader that had gone."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "asyncscribe", "serve", "--port", "0", "--engine", "simulated"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    ) as process:
+        url = urlsplit(process.stderr.readline().split()[2])
+        for path, framing in [
+            ("upload", "Content-Length: 100000\r\n\r\nabc"),
+            ("upload", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"),
+            ("transcript", "Content-Length: 1000\r\n\r\nabc"),
+        ]:
+            with socket.create_connection((url.hostname, url.port)) as leaver:
+                leaver.sendall(f"POST /v2/{path} HTTP/1.1\r\nHost: a\r\nAuthorization: k\r\n{framing}".encode())
+        assert ask(url.geturl(), {"audio_url": recording()})["id"]
+        process.terminate()
+        assert process.wait(20) == 0
+        assert process.stderr.read() == ""
