@@ -45,6 +45,9 @@ from asyncscribe.settings import Settings, Timeouts
 #: Bytes handed to the connection at once, however large the chunks of a source are: what the socket does not take of
 #: them is copied. Measured by `benchmarks/upload.py`: pieces of 256 KiB take a quarter more time.
 PIECE_BYTES = 1024 * 1024
+#: Bytes of the longest answer that is read. A transcript of the longest recording that the service takes, ten hours,
+#: with utterances and sentiment for every word, is a fifth of it.
+LARGEST_ANSWER = 256 * 1024 * 1024
 #: Most bytes of a download handed on at once.
 DOWNLOAD_BYTES = 1024 * 1024
 
@@ -329,7 +332,7 @@ class Connection:
                 proxy=self._proxy,
                 ssl=self._network.ssl_context or True,
             ) as response:
-                answers.append(self._read(request, response, await response.read()))
+                answers.append(self._read(request, response, await _content(request, response)))
                 if attempt.custody is not None:
                     attempt.custody.answered(answers[0])
         except TRANSLATED as error:
@@ -408,6 +411,19 @@ class Connection:
     def clock_ahead(self) -> float | None:
         """Seconds by which the service's clock is ahead of this machine's; None if no answer has told it."""
         return self.clock.ahead(self._now(), time.time())
+
+
+async def _content(request: Request[Any], response: aiohttp.ClientResponse) -> bytes:
+    """All of an answer, unpacked; one without end, or a bomb that unpacks to gigabytes, is given up."""
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := await response.content.readany():
+        size += len(chunk)
+        if size > LARGEST_ANSWER:
+            response.close()
+            raise UnreadableAnswer(str(request), f"the answer is longer than {LARGEST_ANSWER} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 class _StallGuard:

@@ -163,7 +163,7 @@ def read_document(request: Request[Any], body: bytes) -> dict[str, Any]:
 
 def _read_upload(request: Request[Any], body: bytes) -> UploadUrl:
     url = read_document(request, body).get("upload_url")
-    if not isinstance(url, str) or not url:
+    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
         raise errors.UnreadableAnswer(str(request), "the answer names no upload_url")
     return UploadUrl(url)
 

@@ -34,10 +34,13 @@ def parse_notification(body: bytes) -> Notification:
     Raises:
         ValueError: It is none of the two kinds.
     """
-    content = json.loads(body)
+    try:
+        content = json.loads(body)
+    except RecursionError:
+        raise ValueError("the notification is nested too deep") from None
     if isinstance(content, Mapping):
         status, identifier = content.get("status"), content.get("transcript_id")
-        if status in {"completed", "error"} and isinstance(identifier, str) and identifier:
+        if isinstance(status, str) and status in {"completed", "error"} and isinstance(identifier, str) and identifier:
             return TranscriptEnded(TranscriptId(identifier), status)
         url = content.get("redacted_audio_url")
         if status == "redacted_audio_ready" and isinstance(url, str) and url:
