@@ -13,6 +13,7 @@ from asyncscribe import (
     WaitTimeout,
 )
 from asyncscribe.events import JobEvent, StateChanged, UploadProgress
+from asyncscribe.testing import Server
 from tests.support import open_client, recording
 
 
@@ -32,12 +33,16 @@ async def test_each_item_carries_its_own_options_and_metadata(server, client, ev
     assert "order" not in repr(told)
 
 
-async def test_two_streams_are_told_apart(client, events):
-    async def stream():
-        yield b"\0" * 64_000
+async def test_two_streams_are_told_apart(nothing_left, events):
+    async def stream(name):
+        yield name * 20_000
 
-    requests = [TranscriptionRequest(stream(), metadata=name) for name in ("one", "other")]
-    assert {outcome.request.metadata async for outcome in client.transcribe_many(requests)} == {"one", "other"}
+    requests = [TranscriptionRequest(stream(name), metadata=name.decode()) for name in (b"one", b"other")]
+    async with Server() as server, server.client(on_event=events.append) as client:
+        server.on(b"one" * 20_000, text="one", seconds=0.05)
+        server.on(b"other" * 20_000, text="other")
+        told = {outcome.request.metadata: outcome.transcript.text async for outcome in client.transcribe_many(requests)}
+    assert told == {"one": "one", "other": "other"}
     assert {event.metadata for event in events if isinstance(event, UploadProgress)} == {"one", "other"}
 
 

@@ -9,9 +9,10 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncscribe import ConfigurationError, TranscriptionConfig, webhooks
+from asyncscribe import ConfigurationError, TranscriptionConfig, TranscriptionFailed, webhooks
 from asyncscribe.models.notifications import parse_notification
 from asyncscribe.server import LocalServer
+from asyncscribe.testing import Server
 from asyncscribe.webhooks import RedactedAudioReady, TranscriptEnded, WebhookReceiver
 from tests.support import KEY, open_client, recording
 
@@ -171,7 +172,9 @@ async def test_in_aiohttp_with_the_servers_own_webhooks(nothing_left):
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook?job=7"
     config = TranscriptionConfig().with_webhook(url, header_name="X-Hook", header_value=SECRET)
-    async with LocalServer(api_key=KEY) as server, open_client(server) as client:
+    async with Server() as server, server.client(resubmission=0) as client:
+        server.then(text="Good morning.")
+        server.then(error="Transcoding failed.")
         transcript = await client.transcribe(recording(), config)
         while not hook.received:
             await asyncio.sleep(0.001)
@@ -180,6 +183,11 @@ async def test_in_aiohttp_with_the_servers_own_webhooks(nothing_left):
         assert hook.received == [TranscriptEnded(transcript.id, "completed")]
         assert (await client.get(transcript.id)).webhook_status_code == 200
         assert (await client.get(transcript.id)).webhook_auth is True
+        with pytest.raises(TranscriptionFailed) as failure:
+            await client.transcribe(recording(), config)
+        while len(hook.received) < 2:
+            await asyncio.sleep(0.001)
+        assert hook.received[1] == TranscriptEnded(failure.value.transcript.id, "error")
     async with aiohttp.ClientSession() as http, http.post(url, json=ENDED) as response:
         assert response.status == 401
     await runner.cleanup()

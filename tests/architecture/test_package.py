@@ -9,7 +9,7 @@ from tests.support import plain_environment
 
 HEAVY = """
 typer rich pocketsphinx av sounddevice sqlite3 opentelemetry
-asyncscribe.server asyncscribe.cli asyncscribe.batch asyncscribe.sync asyncscribe.telemetry
+asyncscribe.server asyncscribe.cli asyncscribe.batch asyncscribe.sync asyncscribe.telemetry asyncscribe.testing
 """.split()
 
 

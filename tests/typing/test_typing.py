@@ -28,6 +28,8 @@ def programs(folder: Path) -> list[Path]:
         functions = [
             f"async def block_{number}(client: AsyncClient, URL: str) -> None:\n{textwrap.indent(piece, '    ')}\n"
             for number, piece in enumerate(pieces)
+            # Tests are read more easily without types.
+            if "def test_" not in piece
         ]
         (folder / f"{name}.py").write_text(HEAD + known + "\n" + "\n".join(functions))
     return sorted(folder.glob("*.py"))
