@@ -1,6 +1,7 @@
 """One request, one object: options, priority, deadline and metadata of one source, wherever a source is taken."""
 
 import asyncio
+import tracemalloc
 
 import pytest
 
@@ -105,13 +106,6 @@ async def test_a_job_is_started_at_once_and_gives_its_id_and_its_end(server, not
         assert jobs[2].error is None
 
 
-@pytest.mark.long
-async def test_2000_handles_at_once_all_answer(server, client):
-    server.set_limit(200)
-    jobs = [client.start(recording(str(number), seconds=0)) for number in range(2000)]
-    assert len({(await job.wait()).id for job in jobs}) == 2000
-
-
 @pytest.mark.looptime
 async def test_a_job_that_is_cancelled_before_its_submission_never_is(server, nothing_left):
     async with open_client(server, concurrency=1) as client:
@@ -164,3 +158,21 @@ async def test_an_upload_goes_by_its_priority_and_tells_its_progress(server, cli
 def test_what_is_not_allowed_is_told_when_the_request_is_made(wrong):
     with pytest.raises(ConfigurationError):
         TranscriptionRequest(recording(), **wrong)
+
+
+async def test_2000_handles_at_once_take_bounded_memory_and_each_answers(server, nothing_left):
+    server.set_limit(200)
+    async with open_client(server, concurrency=200) as client:
+        await client.transcribe(recording())
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            jobs = [client.start(recording(str(number)), priority=number % 3) for number in range(2_000)]
+            await jobs[0].submitted()
+            # The server is in this process, too.
+            assert tracemalloc.get_traced_memory()[0] - before < 2_000 * 16 * 1024
+        finally:
+            tracemalloc.stop()
+        ids = {await job.submitted() for job in jobs}
+        transcripts = [await job.wait() for job in jobs]
+    assert len(ids) == len({transcript.id for transcript in transcripts}) == 2_000

@@ -56,7 +56,7 @@ async def test_the_python_of_the_readme_runs(environment, tmp_path, monkeypatch)
 async def test_every_block_of_the_guide_runs(environment, server, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
-    assert len(blocks) == 13
+    assert len(blocks) == 16
     async with open_client(server) as client:
         names = {"client": client, "URL": recording(words=9, duration=4, seconds=0.05)}
         for number, block in enumerate(blocks):
