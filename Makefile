@@ -35,6 +35,7 @@ format: $(VENV)/.installed-dev ## make the style right where that can be done
 types: $(VENV)/.installed-dev ## strict types, of what users write too (mypy and pyright)
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/typing
+	@$(BIN)/mypy examples/*.py examples/*/*.py
 
 bench: $(VENV)/.installed-bench ## measure; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks

@@ -228,9 +228,9 @@ class AsyncClient:
                 if drain > 0:
                     await self._runner.drain(drain)
         finally:
-            jobs = self._runner.active
+            jobs, waited = self._runner.active, self._runner.waited
             await self._open.aclose()
-        return tuple(job.running for job in jobs if job.running is not None)
+        return (*(job.running for job in jobs if job.running is not None), *waited)
 
     def _closed(self, _: asyncio.Task[tuple[TranscriptId, ...]]) -> None:
         self._closing = None

@@ -264,6 +264,14 @@ async def test_waits_by_id_alone_are_drained_too(server, nothing_left):
         await asyncio.sleep(0)
         await client.aclose(drain=30)
         assert (await wait).id == job_id
+    async with open_client(server) as client:
+        job_id = (await client.submit(recording(seconds=100))).id
+    async with open_client(server) as client:
+        wait = asyncio.create_task(client.wait(job_id))
+        await asyncio.sleep(0)
+        assert await client.aclose(drain=5) == (job_id,)
+        with pytest.raises(WaitInterrupted):
+            await wait
 
 
 @pytest.mark.looptime

@@ -23,7 +23,15 @@ from asyncscribe.engine.submission import Accepted, Submission, Submitter
 from asyncscribe.engine.tasks import Tasks
 from asyncscribe.engine.uploads import Uploader
 from asyncscribe.engine.watcher import Watcher
-from asyncscribe.errors import AsyncscribeError, CallbackError, NotOpen, SourceError, TranscriptionFailed, WaitTimeout
+from asyncscribe.errors import (
+    AsyncscribeError,
+    CallbackError,
+    NotOpen,
+    SourceError,
+    TranscriptionFailed,
+    WaitInterrupted,
+    WaitTimeout,
+)
 from asyncscribe.events import EventHandler, Resubmitting, UploadProgress, ignore
 from asyncscribe.ledger import NullLedger, ResumePoint
 from asyncscribe.lifecycle import JobState
@@ -101,7 +109,7 @@ class JobRunner:
         self._rng = rng
         self._numbers = count(1)
         self._active: set[JobRecord] = set()
-        self._waits = 0
+        self._waits: Counter[TranscriptId] = Counter()
         self._changed = asyncio.Event()
         self._ended: Counter[JobState] = Counter()
         self._submissions = self._resubmissions = 0
@@ -120,6 +128,11 @@ class JobRunner:
         )
 
     @property
+    def waited(self) -> tuple[TranscriptId, ...]:
+        """The jobs that are waited for by their ids alone."""
+        return tuple(self._waits)
+
+    @property
     def active(self) -> tuple[JobRecord, ...]:
         """The jobs that have not ended."""
         return tuple(self._active)
@@ -135,7 +148,7 @@ class JobRunner:
             if job.running is None and job.state in _NOT_SUBMITTED and job.scope is not None:
                 job.scope.cancel()
         with anyio.move_on_after(seconds):
-            while self._active or self._waits:
+            while self._active or self._waits.total():
                 self._changed.clear()
                 await self._changed.wait()
 
@@ -374,15 +387,20 @@ class JobRunner:
             WaitTimeout: The time has passed; the job goes on.
             WaitInterrupted: The service could not be reached; the job goes on.
         """
-        self._waits += 1
+        if not self._tasks.is_open:
+            raise NotOpen
+        self._waits[transcript_id] += 1
         try:
             with anyio.move_on_after(timeout):
                 transcript = await self._watcher.wait(transcript_id)
                 if transcript.status != TranscriptStatus.COMPLETED:
                     raise self.failure(transcript, submissions=1)
                 return transcript
+        except NotOpen:
+            raise WaitInterrupted(f"transcript {transcript_id}: the client was closed", transcript_id) from None
         finally:
-            self._waits -= 1
+            self._waits[transcript_id] -= 1
+            self._waits += Counter()  # without those that are 0
             self._changed.set()
         raise WaitTimeout(f"transcript {transcript_id} has not ended within {timeout:g} s", transcript_id)
 

@@ -10,9 +10,7 @@ import shutil
 import subprocess
 import sys
 
-import aiohttp
 import pytest
-from aiohttp import web
 
 from asyncscribe import AsyncClient
 from asyncscribe.batch import Batch
@@ -87,23 +85,12 @@ async def test_a_folder(environment, capsys, tmp_path):
     assert "empty.wav: is empty" in capsys.readouterr().err
 
 
-async def test_an_async_service(environment, nothing_left):
-    runner = web.AppRunner(load("service").application(), shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    async with aiohttp.ClientSession() as http:
-        async with http.post(url, data=b"\0" * 64_000) as response:
-            assert (await response.json())["text"] == "this is a simulated transcript"
-        async with http.post(url, data=b"") as response:
-            assert response.status == 422
-            assert "empty" in (await response.json())["error"]
-    await runner.cleanup()
-
-
 def test_the_scripts_tell_how_they_are_called():
     for path in EXAMPLES.glob("*.py"):
         assert f"python examples/{path.name}" in path.read_text()
+    for folder in ["aiohttp_service", "fastapi_service", "worker"]:
+        assert f"examples/{folder}" in README
+        assert f"examples/{folder}" in (EXAMPLES / folder / "README.md").read_text()
 
 
 def test_an_example_explains_a_missing_key():
