@@ -29,10 +29,12 @@ r"""Everything that this library raises on purpose.
      |   +- WaitRefused             the service refuses to show the job, again and again
      +- CallbackError               something that was passed in was cancelled from inside
      +- TranscriptionFailed         the service ended the job with status "error"
+     +- AllowanceSpent              the job does not fit what its run may have transcribed; nothing was submitted
      +- JournalError                the journal of a batch can't be read or written
          +- JournalBusy             another process works on the folder
          +- JournalCorrupt          the file is damaged
          +- JournalLost             there are transcripts that it knows nothing of
+         +- LeaseLost               another process may go on with the job
 
 "The work failed" (`TranscriptionFailed`) and "the wait ended" (`WaitError`) are different things: after the second the
 job is still running, will be paid for, and `client.wait(error.transcript_id)` picks it up.
@@ -113,10 +115,10 @@ class JournalError(AsyncscribeError):
     """The journal of a batch can't be read or written. Nothing is submitted that it could not keep.
 
     Attributes:
-        path: The file.
+        path: The file; or the host and the name of a database.
     """
 
-    def __init__(self, path: PurePath, problem: str) -> None:
+    def __init__(self, path: PurePath | str, problem: str) -> None:
         super().__init__(f"the journal {path} can't be used: {problem}")
         self.path = path
 
@@ -158,6 +160,34 @@ class JournalCorrupt(JournalError):
             f"it is damaged ({problem}); move it away, and `asyncscribe batch recover` makes a new one of what the "
             "output folder and the service know, so that nothing is paid again",
         )
+
+
+class LeaseLost(JournalError):
+    """This process was silent for longer than its lease, so others may go on with its jobs. It must send nothing more.
+
+    What it has begun is not lost: whoever goes on with a job looks for its submission first.
+    """
+
+    def __init__(self, path: PurePath | str, problem: str) -> None:
+        super().__init__(
+            path,
+            f"{problem}: this process was out of touch with the database for too long, and another one may go on with "
+            "its jobs. Nothing is paid twice; start it again to have it take part again",
+        )
+
+
+class AllowanceSpent(AsyncscribeError):
+    """A job is longer than what is left of what its run may have transcribed. Nothing was submitted.
+
+    Attributes:
+        run: The run that has the allowance.
+        seconds: How much was asked for.
+    """
+
+    def __init__(self, run: str, seconds: float) -> None:
+        super().__init__(f"{seconds:g} s of audio do not fit what is left of the allowance of this run ({run})")
+        self.run = run
+        self.seconds = seconds
 
 
 class ServiceError(AsyncscribeError):

@@ -58,6 +58,8 @@ def every_error() -> list[errors.AsyncscribeError]:
         errors.JournalLost(path, PurePath("out/a.json")),
         errors.JournalBusy(path, "process 1"),
         errors.JournalCorrupt(path, "zeros"),
+        errors.LeaseLost("postgresql://db.test/calls", "job 1 is not its own any more"),
+        errors.AllowanceSpent("run 1", 60.0),
         errors.RateLimited("GET /v2/transcript", 429, "slow", 7.0),
         errors.ServerError("GET /v2/transcript", 503, "down", None),
         errors.SubmissionInDoubt("https://a.test/b.mp3?sig=1", "reset"),

@@ -1,0 +1,6 @@
+"""The journal of many machines: a PostgreSQL database."""
+
+from asyncscribe.batch.journal.postgres.journal import PostgresJournal
+from asyncscribe.batch.journal.postgres.workers import Claim, Member, Stray
+
+__all__ = ["Claim", "Member", "PostgresJournal", "Stray"]

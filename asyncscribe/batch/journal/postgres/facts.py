@@ -1,0 +1,89 @@
+"""What a PostgreSQL journal knows of the batch as a whole: facts, limits, budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from psycopg import Connection
+
+from asyncscribe.batch.journal.postgres.connection import Work
+from asyncscribe.batch.journal.rows import IDS
+from asyncscribe.models.transcript import TranscriptId
+
+_KEEP_FACT = "INSERT INTO facts VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+#: What an ended service had is begun again; the transcripts that were written are there all the same.
+_FORGET = """
+    UPDATE jobs SET audio_url = NULL, uploaded = NULL, doubtful_url = NULL, doubtful_since = NULL, ids = '[]',
+        step = CASE step WHEN 'completed' THEN step ELSE 'found' END
+    WHERE service = %s
+"""
+_LATEST_IDS = "SELECT ids FROM jobs WHERE service = %s AND ids <> '[]' ORDER BY key DESC LIMIT %s"
+_ALLOW = "INSERT INTO budgets (run, allowed) VALUES (%s, %s) ON CONFLICT (run) DO UPDATE SET allowed = excluded.allowed"
+
+
+def _telling(query: str, *values: object) -> Work[None]:
+    def work(connection: Connection) -> Callable[[], None]:
+        connection.execute(query, values)
+        return lambda: None
+
+    return work
+
+
+def forget(service: str) -> Work[None]:
+    """What a service had is gone."""
+    return _telling(_FORGET, service)
+
+
+def fact(name: str) -> Work[str | None]:
+    """See `Journal`."""
+
+    def work(connection: Connection) -> Callable[[], str | None]:
+        cursor = connection.execute("SELECT value FROM facts WHERE name = %s", (name,))
+        return lambda: next((str(value) for (value,) in cursor), None)
+
+    return work
+
+
+def keep_fact(name: str, value: str) -> Work[None]:
+    """See `Journal`."""
+    return _telling(_KEEP_FACT, name, value)
+
+
+def latest_ids(service: str, limit: int) -> Work[list[TranscriptId]]:
+    """See `Journal`."""
+
+    def work(connection: Connection) -> Callable[[], list[TranscriptId]]:
+        cursor = connection.execute(_LATEST_IDS, (service, limit))
+        return lambda: [IDS.decode(ids)[-1] for (ids,) in cursor]
+
+    return work
+
+
+def limit(moment: float, jobs: int) -> Work[None]:
+    """See `Journal`."""
+    return _telling("INSERT INTO limits VALUES (%s, %s)", moment, jobs)
+
+
+def limits() -> Work[list[tuple[float, int]]]:
+    """All limits, oldest first."""
+
+    def work(connection: Connection) -> Callable[[], list[tuple[float, int]]]:
+        cursor = connection.execute("SELECT moment, jobs FROM limits ORDER BY moment")
+        return lambda: [(moment, jobs) for moment, jobs in cursor]
+
+    return work
+
+
+def allow(run: str, seconds: float) -> Work[None]:
+    """A run may have so many seconds of audio submitted."""
+    return _telling(_ALLOW, run, seconds)
+
+
+def allowance(run: str) -> Work[tuple[float, float] | None]:
+    """What a run may have submitted, and what it has, in seconds."""
+
+    def work(connection: Connection) -> Callable[[], tuple[float, float] | None]:
+        cursor = connection.execute("SELECT allowed::float8, taken::float8 FROM budgets WHERE run = %s", (run,))
+        return lambda: next(((allowed, taken) for allowed, taken in cursor), None)
+
+    return work

@@ -1,0 +1,355 @@
+"""`PostgresJournal`: what the processes of many machines remember together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+from psycopg import Connection
+
+from asyncscribe.batch.inputs.naming import variants
+from asyncscribe.batch.journal.commits import LINGER, RETRIES, Committer
+from asyncscribe.batch.journal.postgres import facts, recordings, steps, workers
+from asyncscribe.batch.journal.postgres.connection import PostgresStore, Work
+from asyncscribe.batch.journal.postgres.lister import listing
+from asyncscribe.batch.journal.postgres.steps import Fence
+from asyncscribe.batch.journal.postgres.workers import Claim, Claiming, Member, Stray
+from asyncscribe.batch.journal.records import Entry, JobRecord, Newcomer, Recording
+from asyncscribe.batch.journal.rows import text_of
+from asyncscribe.errors import JournalError
+from asyncscribe.models.transcript import TranscriptId
+from asyncscribe.policies.backoff import Backoff
+
+#: Entries read at once when all are read.
+PAGE = 500
+#: Names like one that are looked at for a recording that has moved.
+MOST_ALIKE = 20
+
+T = TypeVar("T")
+
+
+class PostgresJournal:
+    """A journal that many processes share, on one machine or on many. An async context manager.
+
+    What is known of recordings is written by whoever finds it. A step of a job can be told only by the worker that has
+    it: `join`, then `claim` or `claim_keys`. While the database is away, steps are tried again for as long as their
+    callers wait.
+
+    Args:
+        dsn: Where the database is: `postgresql://user:password@host/name`. It is never shown.
+        host: Whose local files this process can read, if others can't: jobs of theirs are claimed on this host alone
+            until they are uploaded. None if all can.
+        read_only: Only look.
+        renew: A copy of the database that took its place is taken for the right one from now on.
+        retries: Seconds between attempts while the database is away.
+
+    Raises (on entering):
+        JournalError: The database can't be reached, or its tables are of another version; or a copy took its place
+            that may know less.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        host: str | None = None,
+        read_only: bool = False,
+        renew: bool = False,
+        retries: Backoff = RETRIES,
+    ) -> None:
+        self._store = PostgresStore(dsn, read_only=read_only, renew=renew)
+        self._committer: Committer[Work[Any]] = Committer(self._store, "asyncscribe journal", retries)
+        self._host = host
+        self._service = ""
+        self._worker: int | None = None
+        self._mine: set[int] = set()
+        self._is_sure = True
+        #: One claim at a time, so that each knows what the others got.
+        self._claiming = asyncio.Lock()
+
+    @property
+    def place(self) -> str:
+        """Host and name of the database."""
+        return self._store.place
+
+    async def __aenter__(self) -> Self:
+        await self._committer.open()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._committer.close()
+
+    def connect(self) -> Connection:
+        """Another connection to the same database, in autocommit. Blocks.
+
+        Raises:
+            JournalError: It can't be made.
+        """
+        return self._store.connect()
+
+    async def _do(self, work: Work[T], *, durable: bool = False, linger: float = 0.0) -> T:
+        return cast(T, await self._committer.do(work, durable=durable, linger=linger))
+
+    def _fence(self, key: int) -> Fence:
+        if self._worker is None:
+            raise JournalError(self.place, f"job {key} belongs to a worker, and this process has not joined as one")
+        return Fence(self.place, key, self._worker)
+
+    # The batch.
+
+    async def bind(self, service: str, *, lasting: bool) -> None:
+        """See `Journal`."""
+        self._service = service
+        if not lasting:
+            await self._do(facts.forget(service))
+
+    async def fact(self, name: str) -> str | None:
+        """See `Journal`."""
+        return await self._do(facts.fact(name))
+
+    async def keep_fact(self, name: str, value: str) -> None:
+        """See `Journal`."""
+        await self._do(facts.keep_fact(name, value))
+
+    async def latest_ids(self, service: str, limit: int) -> list[TranscriptId]:
+        """See `Journal`."""
+        return await self._do(facts.latest_ids(service, limit))
+
+    async def limit(self, moment: float, limit: int) -> None:
+        """See `Journal`."""
+        self._committer.note(facts.limit(moment, limit))
+
+    async def limits(self) -> list[tuple[float, int]]:
+        """The limits of all runs, oldest first: Unix seconds, jobs."""
+        return await self._do(facts.limits())
+
+    # Recordings.
+
+    async def entries(self, identities: Sequence[str]) -> dict[str, Entry]:
+        """See `Journal`."""
+        return await self._do(recordings.entries(identities))
+
+    async def name(self, newcomers: Sequence[Newcomer]) -> list[Entry | None]:
+        """See `Journal`."""
+        return await self._do(recordings.name(newcomers))
+
+    async def alike(self, newcomer: Newcomer) -> list[Entry]:
+        """See `Journal`."""
+        names = [newcomer.name, *islice(variants(newcomer.name), MOST_ALIKE)]
+        return await self._do(recordings.alike(names))
+
+    async def name_apart(self, newcomer: Newcomer) -> Entry:
+        """See `Journal`."""
+        return await self._do(recordings.name_apart(newcomer))
+
+    async def take_over(self, identity: str, newcomer: Newcomer) -> Entry:
+        """See `Journal`."""
+        return await self._do(recordings.take_over(identity, newcomer))
+
+    async def all(self) -> AsyncIterator[Entry]:
+        """See `Journal`."""
+        last = ""
+        while True:
+            page = await self._do(recordings.page(last, PAGE))
+            for entry in page:
+                yield entry
+            if len(page) < PAGE:
+                return
+            last = page[-1].recording.name
+
+    async def assign(self, found: Sequence[Recording], config: str) -> list[JobRecord]:
+        """See `Journal`."""
+        times = text_of({"found": round(time.time(), 3)})
+        work = recordings.assign(found, self._service, config, self._host, times)
+        # So that what one process has found is there for the others, whatever happens to the database's machine.
+        return await self._do(work, durable=True)
+
+    async def keep(self, recording: Recording) -> None:
+        """See `Journal`."""
+        await self._do(recordings.keep([recording]))
+
+    async def rewriting(self, identity: str, formats: Sequence[str]) -> None:
+        """See `Journal`."""
+        await self._do(recordings.rewriting(identity, formats), durable=True)
+
+    async def problem(self, recording: Recording, text: str) -> None:
+        """See `Journal`."""
+        self._committer.note(recordings.problem(recording.identity, _storable(text)))
+
+    # Jobs. All but `submitting` may be lost with the database's machine, and the next owner makes up for it.
+
+    async def uploaded(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
+        """See `Journal`."""
+        await self._do(steps.uploaded(self._fence(key), audio_url, text_of(times)), linger=LINGER)
+
+    async def submitting(
+        self,
+        key: int,
+        audio_url: str,
+        since: float,
+        times: Mapping[str, float],
+        *,
+        run: str | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        """See `Journal`.
+
+        Args:
+            key: The job.
+            audio_url: What is submitted.
+            since: When, Unix seconds of the service's clock.
+            times: All that are known of the job.
+            run: Whose allowance it is to fit; None if there is none.
+            seconds: What it takes of it. What it took already, for an earlier submission, is not taken again.
+
+        Raises:
+            AllowanceSpent: It does not fit, and nothing was kept.
+        """
+        fence, stored = self._fence(key), text_of(times)
+        work = steps.submitting(fence, audio_url, since, stored)
+        if run is not None:
+            work = steps.submitting_at_cost(fence, audio_url, since, stored, run, seconds)
+        await self._do(work, durable=True, linger=LINGER)
+
+    async def refused(self, key: int) -> None:
+        """See `Journal`."""
+        await self._do(steps.refused(self._fence(key)), linger=LINGER)
+
+    async def submitted(self, key: int, transcript_id: TranscriptId, times: Mapping[str, float]) -> None:
+        """See `Journal`. If the job is another worker's by now, the id is kept among the strays."""
+        await self._do(steps.submitted(self._fence(key), transcript_id, text_of(times)), linger=LINGER)
+
+    async def completed(
+        self,
+        key: int,
+        written: Mapping[str, Sequence[str]],
+        audio_seconds: float | None,
+        times: Mapping[str, float],
+    ) -> None:
+        """See `Journal`."""
+        files = {identity: text_of(dict.fromkeys(forms, key)) for identity, forms in written.items()}
+        # A batch ends its jobs one after the other: none of them waits for others.
+        await self._do(steps.completed(self._fence(key), files, audio_seconds, text_of(times)))
+        self._mine.discard(key)
+
+    async def failed(self, key: int, reason: str, category: str, times: Mapping[str, float]) -> None:
+        """See `Journal`."""
+        await self._do(steps.failed(self._fence(key), _storable(reason), category, text_of(times)))
+        self._mine.discard(key)
+
+    async def timed(self, key: int, times: Mapping[str, float]) -> None:
+        """See `Journal`."""
+        self._committer.note(steps.timed(self._fence(key), text_of(times)))
+
+    async def begin_again(self, key: int) -> JobRecord:
+        """See `Journal`."""
+        return await self._do(steps.begin_again(self._fence(key)))
+
+    async def adopt(self, key: int, transcript_id: TranscriptId, audio_url: str | None) -> None:
+        """See `Journal`."""
+        await self._do(steps.adopt(self._fence(key), transcript_id, audio_url))
+
+    # Workers.
+
+    async def join(self, name: str, host: str, lease: float) -> int:
+        """Take part as a worker, which nobody was before; its number.
+
+        A journal is one worker's: a process whose lease was lost opens another one, so that what it has under way is
+        not taken for what it claims later.
+
+        Args:
+            name: What it is called where workers are listed.
+            host: Where it runs.
+            lease: Seconds until others may go on with its jobs, unless it is renewed.
+        """
+        if self._worker is not None:
+            raise JournalError(self.place, "this process has joined already: open another journal")
+        # For good: a number that is lost with the database's machine would be given once more.
+        self._worker = await self._do(workers.join(name, host, lease), durable=True)
+        return self._worker
+
+    async def leave(self) -> None:
+        """Take part no more: others go on with what it has at once. Nothing of it may be under way."""
+        if self._worker is not None:
+            await self._do(workers.leave(self._worker), durable=True)
+            self._mine.clear()
+
+    async def claim(self, limit: int, config: str | None = None) -> list[Claim]:
+        """Have jobs that nobody works on, the oldest first.
+
+        Args:
+            limit: How many at most.
+            config: Fingerprint of the configuration that they are to have; None for any.
+
+        Raises:
+            LeaseLost: The worker's lease is over.
+        """
+        worker = self._fence(0).worker
+        async with self._claiming:
+            known = frozenset(self._mine)
+            work = Claiming(self.place, worker, self._service, config, self._host, limit, known, self._is_sure)
+            return await self._claim(work)
+
+    async def claim_keys(self, keys: Sequence[int]) -> list[Claim]:
+        """Have these jobs, also finished ones; those are returned that are nobody else's.
+
+        Raises:
+            LeaseLost: The worker's lease is over.
+        """
+        async with self._claiming:
+            return await self._claim(workers.claim_keys(self.place, self._fence(0).worker, keys))
+
+    async def _claim(self, work: Work[list[Claim]]) -> list[Claim]:
+        was_sure, self._is_sure = self._is_sure, False
+        # Should this be cancelled half-way, the next claim finds what it got.
+        claims = await self._do(work)
+        # One that was not full has found all that an earlier one had got.
+        self._is_sure = was_sure or (isinstance(work, Claiming) and len(claims) < work.limit)
+        self._mine.update(claim.job.key for claim in claims)
+        return claims
+
+    async def alive(self) -> list[Member]:
+        """The workers whose lease is not over."""
+        return await self._do(workers.alive())
+
+    async def strays(self) -> list[Stray]:
+        """Transcripts that were paid for by workers that had lost the job, and are no job's."""
+        return await self._do(workers.strays())
+
+    @asynccontextmanager
+    async def lister(self, ping: float = 10.0) -> AsyncGenerator[bool, None]:
+        """Whether this process looks for recordings: True in one at a time.
+
+        Should it stand still for longer than 30 s, another one may look as well; what both find is the same.
+
+        Args:
+            ping: Seconds from one sign of life to the next.
+        """
+        async with listing(self._store, ping) as is_lister:
+            yield is_lister
+
+    # Budgets.
+
+    async def allow(self, run: str, seconds: float) -> None:
+        """So many seconds of audio may be submitted by a run, whichever workers do it."""
+        await self._do(facts.allow(run, seconds), durable=True)
+
+    async def allowance(self, run: str) -> tuple[float, float] | None:
+        """Seconds that a run may have submitted, and those that it has; None if nothing limits it."""
+        return await self._do(facts.allowance(run))
+
+    async def settle(self, key: int, seconds: float) -> None:
+        """What a job took from an allowance turned out to be this, in seconds."""
+        await self._do(steps.settle(self._fence(key), seconds), linger=LINGER)
+
+
+def _storable(text: str) -> str:
+    """A message without what the database refuses."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,71 @@
+"""One process at a time looks for recordings: whoever holds a lock of the database's.
+
+It is a transaction's and not a session's: PgBouncer gives sessions to others. So that a process that stands still does
+not keep it for ever, the database ends a transaction in which nothing is said for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+import anyio
+import psycopg
+from psycopg import Connection
+
+from asyncscribe.batch.journal.postgres.connection import PostgresStore
+from asyncscribe.batch.journal.postgres.schema import LISTER_LOCK
+
+_SILENCE = "SELECT set_config('idle_in_transaction_session_timeout', '30s', TRUE)"
+_TRY = "SELECT pg_try_advisory_xact_lock(%s)"
+
+
+@asynccontextmanager
+async def listing(store: PostgresStore, ping: float) -> AsyncGenerator[bool, None]:
+    """Whether the lock is held here, as long as the block lasts.
+
+    Args:
+        store: Makes connections.
+        ping: Seconds from one sign of life to the next.
+
+    Raises:
+        JournalError: The database can't be asked.
+    """
+    loop = asyncio.get_running_loop()
+    with anyio.CancelScope(shield=True):
+        connection = await loop.run_in_executor(None, _try, store)
+    if connection is None:
+        yield False
+        return
+    pinging = asyncio.create_task(_ping(connection, ping))
+    try:
+        yield True
+    finally:
+        pinging.cancel()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([pinging])
+            await loop.run_in_executor(None, connection.close)
+
+
+def _try(store: PostgresStore) -> Connection | None:
+    connection = store.connect()
+    try:
+        connection.execute("BEGIN")
+        connection.execute(_SILENCE)
+        row = connection.execute(_TRY, (LISTER_LOCK,)).fetchone()
+    except psycopg.Error as error:
+        connection.close()
+        raise store.translated(error, None) from None
+    if row is not None and row[0]:
+        return connection
+    connection.close()
+    return None
+
+
+async def _ping(connection: Connection, pause: float) -> None:
+    while True:
+        await asyncio.sleep(pause)
+        # If it is gone, so is the lock: another process may look for recordings too, and will find the same.
+        with suppress(psycopg.Error), anyio.CancelScope(shield=True):
+            await asyncio.get_running_loop().run_in_executor(None, connection.execute, "SELECT 1")

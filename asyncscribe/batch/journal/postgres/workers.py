@@ -1,0 +1,269 @@
+"""Who works on a PostgreSQL journal, and who has which job.
+
+A worker has a lease, which it renews. Once that is over the others mark it as ended, and free what it had. Its number
+is never given twice, and every step of a job asks for it: what a worker that was believed dead still tells is refused.
+All times are told by the database's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from psycopg import Connection
+
+from asyncscribe.batch.journal.postgres.connection import Work
+from asyncscribe.batch.journal.postgres.recordings import of_jobs
+from asyncscribe.batch.journal.records import Entry, JobRecord
+from asyncscribe.batch.journal.rows import IDS, JOB, job_of
+from asyncscribe.errors import LeaseLost
+from asyncscribe.models.transcript import TranscriptId
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that a worker has now.
+
+    Attributes:
+        job: The job.
+        entries: The recordings that it is the present one of.
+        lost_at: When the lease of the worker that had it before ended, Unix seconds of the database's clock; None if
+            nobody had, or nothing it did is in doubt.
+        lost_ago: Seconds since then, by the same clock. Until then that worker may have sent a submission.
+    """
+
+    job: JobRecord
+    entries: tuple[Entry, ...] = ()
+    lost_at: float | None = None
+    lost_ago: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A worker that is alive.
+
+    Attributes:
+        id: Its number.
+        name: What it calls itself.
+        host: Where it runs.
+        expires: Seconds until its lease ends, unless it is renewed.
+        jobs: How many unfinished jobs it has.
+    """
+
+    id: int
+    name: str
+    host: str
+    expires: float
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A transcript that was paid for by a worker that had lost the job.
+
+    Attributes:
+        job: The job.
+        id: The service's id of it.
+        worker: The worker.
+    """
+
+    job: int
+    id: TranscriptId
+    worker: int
+
+
+_IS_ALIVE = "NOT ended AND expires > clock_timestamp()"
+_JOIN = """
+    INSERT INTO workers (name, host, expires) VALUES (%s, %s, clock_timestamp() + make_interval(secs => %s))
+    RETURNING id
+"""
+_RENEW = f"""
+    UPDATE workers SET expires = clock_timestamp() + make_interval(secs => %s) WHERE id = %s AND {_IS_ALIVE}
+    RETURNING 1
+"""  # noqa: S608 - no values
+_COUNT = f"SELECT count(*) FROM workers WHERE {_IS_ALIVE}"  # noqa: S608
+# Whose claim is about to be committed is left to the next beat.
+_MARK = """
+    WITH expired AS (
+        SELECT id FROM workers WHERE NOT ended AND expires <= clock_timestamp() ORDER BY id FOR UPDATE SKIP LOCKED
+    )
+    UPDATE workers SET ended = TRUE FROM expired WHERE workers.id = expired.id
+"""
+# Not only those that were just marked: a claim may have been committed after its worker was.
+_FREE = """
+    WITH lost AS (
+        SELECT job.key, expires FROM workers CROSS JOIN LATERAL (
+            SELECT key FROM jobs WHERE owner = workers.id AND open FOR UPDATE SKIP LOCKED
+        ) AS job WHERE ended
+    )
+    UPDATE jobs SET owner = NULL, freed = extract(epoch FROM expires) FROM lost WHERE jobs.key = lost.key
+"""
+_LEAVE = """
+    UPDATE workers SET ended = TRUE, expires = least(expires, clock_timestamp()) WHERE id = %s AND NOT ended
+"""
+# Its own row is locked until the commit, so that nobody finds it expired meanwhile.
+_LOCK = f"SELECT 1 FROM workers WHERE id = %s AND {_IS_ALIVE} FOR SHARE"  # noqa: S608
+_RESULT = f"""
+    RETURNING {JOB}, CASE WHEN doubtful_since IS NOT NULL THEN freed END,
+        CASE WHEN doubtful_since IS NOT NULL THEN extract(epoch FROM clock_timestamp())::float8 - freed END
+"""
+_CLAIM = f"""
+    UPDATE jobs SET owner = %(worker)s
+    WHERE key IN (
+        SELECT key FROM jobs WHERE owner IS NULL AND open AND service = %(service)s
+            AND (%(config)s::text IS NULL OR config = %(config)s)
+            AND (host IS NULL OR host = %(host)s OR audio_url IS NOT NULL)
+        ORDER BY key LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    )
+    {_RESULT}
+"""  # noqa: S608
+_CLAIM_KEYS = f"""
+    UPDATE jobs SET owner = %(worker)s
+    WHERE key IN (
+        SELECT key FROM jobs WHERE key = ANY(%(keys)s) AND (owner IS NULL OR owner = %(worker)s)
+        ORDER BY key FOR UPDATE SKIP LOCKED
+    )
+    {_RESULT}
+"""  # noqa: S608
+_UNKNOWN = "SELECT key FROM jobs WHERE owner = %(worker)s AND open AND key <> ALL(%(known)s) LIMIT %(limit)s"
+_ALIVE = f"""
+    SELECT id, name, workers.host, extract(epoch FROM expires - clock_timestamp())::float8, count(key)
+    FROM workers LEFT JOIN jobs ON owner = id AND open WHERE {_IS_ALIVE} GROUP BY id ORDER BY id
+"""  # noqa: S608
+_STRAYS = "SELECT job, id, worker, ids FROM strays JOIN jobs ON key = job ORDER BY job, id"
+
+
+def join(name: str, host: str, lease: float) -> Work[int]:
+    """Take part; the result is the worker's number."""
+
+    def work(connection: Connection) -> Callable[[], int]:
+        cursor = connection.execute(_JOIN, (name, host, lease))
+        return lambda: _first(cursor.fetchone())
+
+    return work
+
+
+def renew(worker: int, lease: float) -> Work[int]:
+    """A beat: the worker has its lease from now on again. The result is how many are alive, 0 if it is not itself."""
+
+    def work(connection: Connection) -> Callable[[], int]:
+        renewed = connection.execute(_RENEW, (lease, worker))
+        alive = connection.execute(_COUNT)
+        return lambda: 0 if renewed.fetchone() is None else _first(alive.fetchone())
+
+    return work
+
+
+def reap() -> Work[int]:
+    """Mark the workers whose lease is over, and free what those have that have ended; the result is how many jobs."""
+
+    def work(connection: Connection) -> Callable[[], int]:
+        connection.execute(_MARK)
+        freed = connection.execute(_FREE)
+        return lambda: freed.rowcount
+
+    return work
+
+
+def leave(worker: int) -> Work[None]:
+    """Take part no more, and free what the worker has."""
+
+    def work(connection: Connection) -> Callable[[], None]:
+        connection.execute(_LEAVE, (worker,))
+        connection.execute(_FREE)
+        return lambda: None
+
+    return work
+
+
+@dataclass(slots=True)
+class Claiming:
+    """A claim of free jobs, which can be done twice if its answer is lost on the way.
+
+    Attributes:
+        place: The journal, as errors name it.
+        worker: Who claims.
+        service: Where the jobs are done.
+        config: Fingerprint of their configuration; None for any.
+        host: Whose local files can be read.
+        limit: How many jobs at most.
+        known: Which jobs the worker knows that it has.
+        is_sure: Whether it can't have others. Of a claim of which no answer came it may.
+    """
+
+    place: str
+    worker: int
+    service: str
+    config: str | None
+    host: str | None
+    limit: int
+    known: Collection[int]
+    is_sure: bool = True
+
+    def __call__(self, connection: Connection) -> Callable[[], list[Claim]]:
+        """See `Work`."""
+        values = {"worker": self.worker, "service": self.service, "config": self.config, "host": self.host}
+        if connection.execute(_LOCK, (self.worker,)).fetchone() is None:
+            return _refusing(self.place, self.worker)
+        found: list[Claim] = []
+        if not self.is_sure:
+            query = {"worker": self.worker, "known": list(self.known), "limit": self.limit}
+            keys = [row[0] for row in connection.execute(_UNKNOWN, query)]
+            found = _claims(connection, connection.execute(_CLAIM_KEYS, values | {"keys": keys}).fetchall())
+        self.is_sure = False
+        more = connection.execute(_CLAIM, values | {"limit": self.limit - len(found)}).fetchall()
+        found.extend(_claims(connection, more))
+        return lambda: found
+
+
+def claim_keys(place: str, worker: int, keys: Sequence[int]) -> Work[list[Claim]]:
+    """Claim jobs that were found; the result is those that the worker has now, also finished ones."""
+
+    def work(connection: Connection) -> Callable[[], list[Claim]]:
+        if connection.execute(_LOCK, (worker,)).fetchone() is None:
+            return _refusing(place, worker)
+        found = _claims(connection, connection.execute(_CLAIM_KEYS, {"worker": worker, "keys": list(keys)}).fetchall())
+        return lambda: found
+
+    return work
+
+
+def alive() -> Work[list[Member]]:
+    """The workers whose lease is not over."""
+
+    def work(connection: Connection) -> Callable[[], list[Member]]:
+        cursor = connection.execute(_ALIVE)
+        return lambda: [Member(*row) for row in cursor]
+
+    return work
+
+
+def strays() -> Work[list[Stray]]:
+    """Transcripts that were paid for and are nobody's, because the worker had lost the job."""
+
+    def work(connection: Connection) -> Callable[[], list[Stray]]:
+        cursor = connection.execute(_STRAYS)
+        # What its new owner found is no stray.
+        return lambda: [Stray(job, id_, worker) for job, id_, worker, ids in cursor if id_ not in IDS.decode(ids)]
+
+    return work
+
+
+def _claims(connection: Connection, rows: Sequence[tuple[object, ...]]) -> list[Claim]:
+    jobs = sorted(((job_of(row[:-2]), row[-2], row[-1]) for row in rows), key=lambda one: one[0].key)
+    entries = of_jobs(connection, [job.key for job, _, _ in jobs]) if jobs else {}
+    return [
+        Claim(job, tuple(entries[job.key]), lost_at, lost_ago)  # type: ignore[arg-type]
+        for job, lost_at, lost_ago in jobs
+    ]
+
+
+def _refusing(place: str, worker: int) -> Callable[[], list[Claim]]:
+    def finish() -> list[Claim]:
+        raise LeaseLost(place, f"worker {worker} can claim no jobs any more")
+
+    return finish
+
+
+def _first(row: tuple[int, ...] | None) -> int:
+    return 0 if row is None else row[0]

@@ -1,0 +1,38 @@
+"""Databases for the tests of a shared journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from asyncscribe.batch.journal.postgres.connection import PostgresStore
+from tests.batch.postgres import Postgres, started
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for all tests of this process."""
+    yield from started()
+
+
+@pytest.fixture(scope="session")
+def prepared(postgres) -> str:
+    """A database with the journal's tables, to be copied."""
+    dsn = postgres.database()
+    store = PostgresStore(dsn)
+    store.open()
+    store.close()
+    return dsn.split("dbname=")[1].split()[0]
+
+
+@pytest.fixture
+def empty(postgres) -> str:
+    """The address of a database without anything in it."""
+    return postgres.database()
+
+
+@pytest.fixture
+def dsn(postgres, prepared) -> str:
+    """The address of a journal's database."""
+    return postgres.database(prepared)
