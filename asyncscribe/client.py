@@ -243,6 +243,14 @@ class AsyncClient:
         """A salted hash of the API key: says whether a key is the same as before, and nothing about it."""
         return self._settings.key_digest(salt)
 
+    def share_allowance(self, clients: int) -> None:
+        """Say how many clients use the account at this moment, in whatever process: each sends its part of requests.
+
+        Args:
+            clients: With this one, at least 1.
+        """
+        self._transport.gate.share(max(1, clients))
+
     @property
     def stats(self) -> ClientStatistics:
         """The present counts of slots, uploads, watched jobs and requests, and the totals of jobs."""

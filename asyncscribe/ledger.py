@@ -33,6 +33,13 @@ class Ledger(Protocol):
         """
         ...
 
+    def permit(self) -> None:
+        """Called right before the first byte of a submission leaves. What it raises stops the submission.
+
+        It is for whoever shares jobs with others: connections, TLS and waits lie before it, and nothing after it.
+        """
+        ...
+
     async def refused(self) -> None:
         """That request made no job, for certain."""
         ...
@@ -57,6 +64,8 @@ class ResumePoint:
         in_doubt_since: When a submission was begun of which no end is known, by the service's clock: it is looked for
             before another is sent.
         doubtful_url: The URL of that submission.
+        idle: Seconds for which the process that began it can't have sent anything; None if that is not known beyond
+            `in_doubt_since`.
     """
 
     audio_url: str | None = None
@@ -64,6 +73,7 @@ class ResumePoint:
     ids: tuple[TranscriptId, ...] = ()
     in_doubt_since: datetime | None = None
     doubtful_url: str | None = None
+    idle: float | None = None
 
 
 class NullLedger:
@@ -74,6 +84,9 @@ class NullLedger:
 
     async def submitting(self, audio_url: str, since: datetime) -> None:
         """Nothing is kept."""
+
+    def permit(self) -> None:
+        """Everything is permitted."""
 
     async def refused(self) -> None:
         """Nothing is kept."""

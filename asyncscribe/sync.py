@@ -350,6 +350,10 @@ class Client:
         """See `AsyncClient.key_digest`."""
         return self._client.key_digest(salt)
 
+    def share_allowance(self, clients: int) -> None:
+        """See `AsyncClient.share_allowance`."""
+        self._loop.call(self._client.share_allowance, clients)
+
     @property
     def stats(self) -> ClientStatistics:
         """See `AsyncClient.stats`."""

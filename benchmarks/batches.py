@@ -19,7 +19,7 @@ from asyncscribe.batch import Batch, Format, SqliteJournal
 from asyncscribe.batch.inputs.identity import content_of_url, fingerprint, identity_of
 from asyncscribe.batch.journal.records import Entry, JobRecord, Journal, Newcomer, Recording, Step
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME
-from asyncscribe.batch.outputs import Outputs
+from asyncscribe.batch.outputs import FolderOutputs
 from asyncscribe.models.transcript import TranscriptId
 from asyncscribe.sources import name_of
 from benchmarks.world import World, running
@@ -89,7 +89,7 @@ def _client(base_url: str) -> AsyncClient:
 
 async def _write(base_url: str, urls: list[str]) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        outputs = Outputs(Path(folder), [Format.JSON])
+        outputs = FolderOutputs(Path(folder), [Format.JSON])
         async with _client(base_url) as client:
             before = time.process_time()
             async for outcome in client.transcribe_many(urls):

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from asyncscribe.errors import NotOpen
 from asyncscribe.events import EventHandler, RequestsPaused, ignore
 from asyncscribe.policies.retry import RetryBudget
-from asyncscribe.policies.window import LANES, HttpBudget, Lane, Pauses, SlidingWindow
+from asyncscribe.policies.window import LANES, LEAST_REQUESTS, HttpBudget, Lane, Pauses, SlidingWindow
 
 #: Requests under way at once. The allowance is 67 requests a second in the long run; at half a second an answer that
 #: keeps 34 connections busy. The rest are for bursts. Uploads are not counted: they have connections of their own.
@@ -123,7 +123,8 @@ class Gate:
         connections: int = CONNECTIONS,
         on_event: EventHandler = ignore,
     ) -> None:
-        self._window = SlidingWindow(budget or HttpBudget())
+        self._budget = budget or HttpBudget()
+        self._window = SlidingWindow(self._budget)
         self._retries = retries or RetryBudget()
         self._pauses = Pauses()
         self._bounds = (connections, connections, max(1, int(POLL_CONNECTIONS * connections)))
@@ -139,6 +140,10 @@ class Gate:
 
     def __repr__(self) -> str:
         return f"<Gate {sum(self._under_way)} under way, {self._waiting} waiting>"
+
+    def share(self, clients: int) -> None:
+        """So many clients use the allowance of one account; each takes its part of it."""
+        self.resize(replace(self._budget, requests=max(LEAST_REQUESTS, self._budget.requests // clients)))
 
     def open(self) -> None:
         """Let requests through from now on."""

@@ -104,7 +104,7 @@ class Finder:
         """Ask once more for what was written of a recording."""
         identity = find.recording.identity
         find.files = dict((await self._journal.entries([identity]))[identity].files)
-        find.there = self._outputs.present(find.name)
+        find.there = self._outputs.present(find.name, find.files)
 
     async def assign(self, finds: Sequence[Find]) -> None:
         """Give recordings whose content is known the job of it."""
@@ -177,9 +177,9 @@ def presence(outputs: Outputs, entries: Sequence[Entry], journal: Path) -> list[
     there = []
     for entry in entries:
         name = entry.recording.name
-        present = outputs.present(name, every=entry.job is None)
+        present = outputs.present(name, entry.files, every=entry.job is None)
         if present and entry.job is None:
-            raise JournalLost(journal, outputs.path(name, min(present)))
+            raise JournalLost(journal, Path(outputs.path(name, min(present))))
         there.append(present)
     return there
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Protocol
 
 import anyio
 import msgspec
@@ -40,16 +41,50 @@ def render(transcript: Transcript, form: Format) -> str:
     return content if content.endswith("\n") else content + "\n"
 
 
-class Outputs:
+class Outputs(Protocol):
+    """Where transcripts go: a folder, or an object store."""
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """What is written for each transcript."""
+        ...
+
+    def path(self, name: str, form: str) -> PurePath | str:
+        """Where a recording is written in a format."""
+        ...
+
+    def present(self, name: str, known: Collection[str], *, every: bool = False) -> frozenset[str]:
+        """The formats in which a recording is there. Blocks.
+
+        Args:
+            name: What it is called.
+            known: The formats in which it was written, as the journal has it.
+            every: Look for every format that there is, not only for those that are written.
+        """
+        ...
+
+    async def write(self, name: str, transcript: Transcript) -> Sequence[PurePath | str]:
+        """Write a transcript in all formats, and return where.
+
+        Raises:
+            OSError: It can't be written; no half-written one is left.
+        """
+        ...
+
+
+class FolderOutputs:
     """Writes transcripts below a folder.
 
     Args:
         folder: The output folder; made when the first file is written.
         formats: What is written for each transcript.
+        trusting: Whether what the journal knows to be written is there: what other machines write into folders of
+            their own can't be seen here.
     """
 
-    def __init__(self, folder: Path, formats: Sequence[Format]) -> None:
+    def __init__(self, folder: Path, formats: Sequence[Format], *, trusting: bool = False) -> None:
         self._folder = folder
+        self._trusting = trusting
         self._formats = tuple(dict.fromkeys(formats))
 
     def paths(self, name: str) -> list[Path]:
@@ -65,13 +100,10 @@ class Outputs:
         """The file of a recording in a format."""
         return self._folder / f"{name}.{form}"
 
-    def present(self, name: str, *, every: bool = False) -> frozenset[str]:
-        """The formats of which a recording has a file.
-
-        Args:
-            name: What it is called.
-            every: Look for every format that there is, not only for those that are written.
-        """
+    def present(self, name: str, known: Collection[str] = (), *, every: bool = False) -> frozenset[str]:
+        """See `Outputs`."""
+        if self._trusting:
+            return frozenset(known)
         # Asked for each recording of a batch: `Path` takes thrice as long.
         return frozenset(
             form.value
@@ -80,11 +112,7 @@ class Outputs:
         )
 
     async def write(self, name: str, transcript: Transcript) -> list[Path]:
-        """Write a transcript in all formats and return the files.
-
-        Raises:
-            OSError: A file can't be written; no half-written one is left.
-        """
+        """See `Outputs`."""
         paths = self.paths(name)
         contents = [render(transcript, form) for form in self._formats]
         # A thread can't be interrupted: when cancelled, wait for it rather than leave it behind.

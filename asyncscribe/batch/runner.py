@@ -8,28 +8,37 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Self
 
 from asyncscribe.batch.allowance import Admission, Allowance
+from asyncscribe.batch.claims import Alone, Claims
 from asyncscribe.batch.completion_times import Ends
 from asyncscribe.batch.finding import Find, Finder, read
 from asyncscribe.batch.inputs.discovery import Discovery, Item, Unreadable, is_url
 from asyncscribe.batch.inputs.identity import fingerprint, look_at
 from asyncscribe.batch.inputs.probing import Length, can_probe, length_of
 from asyncscribe.batch.inputs.stores import is_store
-from asyncscribe.batch.journal.ledger import JournalLedger
 from asyncscribe.batch.journal.migration import EMBEDDED
 from asyncscribe.batch.journal.records import JobRecord, Journal, Step
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME, SqliteJournal
-from asyncscribe.batch.outputs import Format, Outputs
+from asyncscribe.batch.outputs import FolderOutputs, Format, Outputs
 from asyncscribe.batch.planning import Plan, is_paid, plan
+from asyncscribe.batch.stored_outputs import StoreOutputs
 from asyncscribe.batch.under_way import UnderWay, Work
 from asyncscribe.batch.verdict import Ending, Reachability, fills_up, judge
 from asyncscribe.client import AsyncClient
 from asyncscribe.engine.tasks import Tasks
-from asyncscribe.errors import AuthenticationError, ConfigurationError, JournalError, NotFound, SourceError
+from asyncscribe.errors import (
+    AllowanceSpent,
+    AuthenticationError,
+    ConfigurationError,
+    JournalError,
+    NotFound,
+    SourceError,
+)
 from asyncscribe.events import Event, LimitChanged
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
@@ -38,6 +47,8 @@ from asyncscribe.sources import SignedOnDemand, name_of, resolve
 
 #: Ids that are asked for before an account is called another one.
 KNOWN_IDS = 3
+#: Recordings that are looked up at once.
+CHUNK = 250
 
 Request = TranscriptionRequest[Path | str | SignedOnDemand]
 
@@ -50,7 +61,7 @@ class BatchOutcome:
         item: The recording, with the name that it has in the output folder.
         transcript: Its transcript, also when it could not be written.
         error: Why there are no files; None if there are.
-        files: The files that were written.
+        files: The files that were written, or the addresses of objects.
         submissions: How many times it was submitted.
         elapsed: Seconds from when it was taken up to the end.
     """
@@ -58,7 +69,7 @@ class BatchOutcome:
     item: Item
     transcript: Transcript | None
     error: Exception | None
-    files: tuple[Path, ...]
+    files: tuple[PurePath | str, ...]
     submissions: int
     elapsed: float
 
@@ -74,7 +85,8 @@ class Batch:
 
     Args:
         client: An open client.
-        output: Where the transcripts go: `<relative path with its suffix>.<format>`.
+        output: Where the transcripts go: `<relative path with its suffix>.<format>`. An object store
+            (`s3://bucket/prefix`) needs a `journal` that is elsewhere.
         formats: What is written for each recording.
         config: What the service is asked to do.
         retry_failed: Try again what failed for good in an earlier run.
@@ -83,6 +95,7 @@ class Batch:
         ephemeral: The service ends with this process, as an embedded server does, and what it has with it: the next
             run begins again what is not done.
         journal: Where the steps are kept; default: a file in the output folder.
+        claims: Which jobs are this process's, where others work on the same journal (`batch.cluster`); default: all.
 
     Raises (on entering):
         JournalError: The journal can't be used, or is of another account; `JournalBusy` if another process works on
@@ -104,10 +117,14 @@ class Batch:
         max_hours: float | None = None,
         ephemeral: bool = False,
         journal: Journal | None = None,
+        claims: Claims | None = None,
     ) -> None:
         self._client = client
-        self._output = Path(output)
-        self._outputs = Outputs(self._output, formats)
+        self._output = None if is_store(str(output)) else Path(output)
+        if self._output is None and journal is None:
+            raise ConfigurationError("an object store can't hold the journal: give a database by `journal`")
+        self._outputs = _outputs(str(output), formats, trusting=claims is not None)
+        self._lost = (self._output or Path()) / JOURNAL_NAME
         self._config = config or TranscriptionConfig()
         self._fingerprint = fingerprint(self._config)
         self._retry_failed = retry_failed
@@ -115,6 +132,9 @@ class Batch:
         self._ephemeral = ephemeral
         self._service = EMBEDDED if ephemeral else client.base_url
         self._given = journal
+        self._claims = claims
+        self._elsewhere: list[Item] = []
+        self._sharing = 0
         self._opened: Journal | None = None
         self._exit = AsyncExitStack()
         self._discovery = Discovery((), self._output)
@@ -132,12 +152,13 @@ class Batch:
         async with AsyncExitStack() as stack:
             journal = self._given
             if journal is None:
-                journal = await stack.enter_async_context(SqliteJournal(self._output))
+                journal = await stack.enter_async_context(SqliteJournal(self._lost.parent))
             await self._check_account(journal)
             await journal.bind(self._service, lasting=not self._ephemeral)
             # Closed before the journal is.
             await stack.enter_async_context(self._tasks)
             self._opened = journal
+            self._claims = self._claims or Alone(journal)
             self._exit = stack.pop_all()
         return self
 
@@ -170,7 +191,7 @@ class Batch:
             # Of a journal that knows of no key yet, old transcripts may have been deleted by the service meanwhile.
             if known and before is not None:
                 raise JournalError(
-                    self._output / JOURNAL_NAME,
+                    self._lost,
                     "it is of another account, whose jobs this key can't see: use that key, or another output folder",
                 )
         await journal.keep_fact(fact, digest)
@@ -198,6 +219,16 @@ class Batch:
     def unreadable(self) -> list[Unreadable]:
         """Places of which nothing was taken so far."""
         return self._discovery.unreadable
+
+    @property
+    def _ours(self) -> Claims:
+        if self._claims is None:
+            raise RuntimeError("the batch is not open: use it in `async with Batch(...) as batch:`")
+        return self._claims
+
+    @property
+    def _claims_alone(self) -> bool:
+        return isinstance(self._claims, Alone)
 
     @property
     def _journal(self) -> Journal:
@@ -233,6 +264,7 @@ class Batch:
                         for ended in await self._end(works.pop(outcome.index), outcome):
                             yield ended
                         await self._keep_limits()
+                        self._share()
             except AuthenticationError:
                 # It is the error of an outcome, and has stopped the batch.
                 if not self._stopped:
@@ -251,28 +283,49 @@ class Batch:
             if work.job is None or work.ledger is None:
                 yield TranscriptionRequest(_unreadable(find))
             else:
-                yield TranscriptionRequest(find.item.source, ledger=work.ledger, resume=work.job.resume)
+                resume = self._ours.resume(work.job)
+                yield TranscriptionRequest(find.item.source, ledger=work.ledger, resume=resume)
 
     async def _works(self, sources: Sequence[str]) -> AsyncIterator[Work]:
         self._discovery = Discovery(sources, self._output)
+        self._share()
         again = False
-        async for find in self._finds(self._discovery):
+        async for find in self._finds(self._discovery.chunks()):
             work, put_off = await self._take_up(find, first=True)
             again = again or put_off
             if work is not None:
                 yield work
-        if not again:
-            return
-        # What is of unknown length comes last, one after the other, and is looked for once more: it may be all.
-        async for find in self._finds(Discovery(sources, self._output)):
-            work, _ = await self._take_up(find, first=False)
-            if work is not None:
-                yield work
+        if again:
+            # What is of unknown length comes last, one after the other, and is looked for once more: it may be all.
+            async for find in self._finds(Discovery(sources, self._output).chunks()):
+                work, _ = await self._take_up(find, first=False)
+                if work is not None:
+                    yield work
+        async for work in self._left_by_others():
+            yield work
 
-    async def _finds(self, discovery: Discovery) -> AsyncIterator[Find]:
-        lost = self._output / JOURNAL_NAME
-        finder = Finder(self._journal, self._outputs, self._service, self._fingerprint, discovery.covers, lost)
-        async for items in discovery.chunks():
+    async def _left_by_others(self) -> AsyncIterator[Work]:
+        """What others had when it was found, until it is done: should one of them end, somebody has to go on."""
+        while self._elsewhere and not self._stopped:
+            await self._ours.pause()
+            self._share()
+            items, self._elsewhere = self._elsewhere, []
+            async for find in self._finds(_chunks(items)):
+                work, _ = await self._take_up(find, first=True)
+                if work is not None:
+                    yield work
+
+    def _share(self) -> None:
+        """Leave the others their part of the requests."""
+        if self._ours.others != self._sharing:
+            self._sharing = self._ours.others
+            self._client.share_allowance(1 + self._sharing)
+
+    async def _finds(self, chunks: AsyncIterator[list[Item]]) -> AsyncIterator[Find]:
+        finder = Finder(
+            self._journal, self._outputs, self._service, self._fingerprint, self._discovery.covers, self._lost
+        )
+        async for items in chunks:
             read_at = self._under_way.forget()
             for find in await finder.find(items):
                 if self._stopped:
@@ -296,14 +349,14 @@ class Batch:
             return (Work([find]) if first else None), False
         if not first and not await self._was_put_off(find, job):
             return None, False
-        what = plan(
-            job,
-            formats=self._outputs.formats,
-            there=find.there,
-            files=find.files,
-            under_way=self._under_way.has(job.key),
-            retry_failed=self._retry_failed,
-        )
+        what = self._plan(find, job)
+        if what in {Plan.WORK, Plan.BEGIN_AGAIN}:
+            if not await self._ours.claim(find) or find.job is None:
+                self._elsewhere.append(find.item)
+                return None, False
+            # Others may have gone on with it since it was looked up.
+            job = find.job
+            what = self._plan(find, job)
         match what:
             case Plan.NOTHING | Plan.LEAVE:
                 self.skipped += first and what is Plan.NOTHING
@@ -312,15 +365,29 @@ class Batch:
             case Plan.SHARE:
                 self._under_way.share(job.key, find)
                 return None, False
+        return await self._begin(find, job, what, first=first)
+
+    def _plan(self, find: Find, job: JobRecord) -> Plan:
+        return plan(
+            job,
+            formats=self._outputs.formats,
+            there=find.there,
+            files=find.files,
+            under_way=self._under_way.has(job.key),
+            retry_failed=self._retry_failed,
+        )
+
+    async def _begin(self, find: Find, job: JobRecord, what: Plan, *, first: bool) -> tuple[Work | None, bool]:
         limited = self._allowance.is_limited and (what is Plan.BEGIN_AGAIN or not is_paid(job))
         length = await self._length(find) if limited else None
-        if limited and length is None and first:
+        if limited and length is None and first and self._claims_alone:
             return None, True
         if limited and not await self._is_granted(length):
             return None, False
         if what is Plan.BEGIN_AGAIN:
             job = await self._journal.begin_again(job.key)
-        work = Work([find], job, _FileLedger(self._journal, job, find), counts=limited, length=length)
+        ledger = self._ours.ledger(job, length if limited else None, partial(_check_unchanged, find))
+        work = Work([find], job, ledger, counts=limited, length=length)
         self._under_way.begin(work)
         return work, False
 
@@ -345,6 +412,10 @@ class Batch:
         return length.billed(each_channel=self._config.multichannel)
 
     async def _is_granted(self, length: float | None) -> bool:
+        if not self._claims_alone:
+            fits = await self._ours.fits(length)
+            self._allowance.exhausted = self._allowance.exhausted or not fits
+            return fits and not self._stopped
         while True:
             ended = self._under_way.next_end()
             match self._allowance.admit(length):
@@ -362,11 +433,16 @@ class Batch:
         """Write the transcript for all recordings of a job, and keep how it ended."""
         # First, so that no recording joins a job whose transcript is being written already.
         self._under_way.end(work)
+        if isinstance(outcome.error, AllowanceSpent):
+            # Others have taken what was left when it was looked up.
+            self._allowance.exhausted = True
+            self._under_way.ended()
+            return []
         elapsed = time.monotonic() - work.begun
         ended: list[BatchOutcome] = []
         written: dict[str, Sequence[str]] = {}
         for find in work.finds:
-            error, files = outcome.error, tuple[Path, ...]()
+            error, files = outcome.error, tuple[PurePath | str, ...]()
             if outcome.transcript is not None:
                 error, files = await self._write(find, outcome.transcript)
             if error is None:
@@ -401,6 +477,7 @@ class Batch:
             # What is missing is fetched again by the next run, and not paid for.
             if written:
                 await self._journal.completed(key, written, outcome.transcript.audio_duration, times)
+                await self._ours.settle(work.job, self._billed(outcome))
         elif verdict.ending is Ending.FAILED:
             await self._journal.failed(key, verdict.reason, verdict.category, times)
 
@@ -413,7 +490,7 @@ class Batch:
             return None
         return Length(seconds, max(1, channels or 1)).billed(each_channel=self._config.multichannel)
 
-    async def _write(self, find: Find, transcript: Transcript) -> tuple[Exception | None, tuple[Path, ...]]:
+    async def _write(self, find: Find, transcript: Transcript) -> tuple[Exception | None, tuple[PurePath | str, ...]]:
         if find.files.keys() & set(self._outputs.formats):
             # Should the process end before the new files are kept, the old ones must not be taken for them.
             await self._journal.rewriting(find.recording.identity, self._outputs.formats)
@@ -436,20 +513,28 @@ class Batch:
             await self._journal.limit(moment, limit)
 
 
-class _FileLedger(JournalLedger):
-    """Keeps an upload only if the file is still what was hashed: what was sent is what is recorded."""
+async def _check_unchanged(find: Find) -> None:
+    """Check that a file is still what was hashed: what was sent is to be what is recorded.
 
-    def __init__(self, journal: Journal, job: JobRecord, find: Find) -> None:
-        super().__init__(journal, job.key, job.times)
-        self._find = find
+    Raises:
+        SourceError: It is not.
+    """
+    path = find.item.source
+    if isinstance(path, Path):
+        look = await asyncio.get_running_loop().run_in_executor(None, look_at, path)
+        if look != find.look:
+            raise SourceError(name_of(path), "it was changed while it was sent; the next run sends it again")
 
-    async def uploaded(self, audio_url: str) -> None:
-        path = self._find.item.source
-        if isinstance(path, Path):
-            look = await asyncio.get_running_loop().run_in_executor(None, look_at, path)
-            if look != self._find.look:
-                raise SourceError(name_of(path), "it was changed while it was sent; the next run sends it anew")
-        await super().uploaded(audio_url)
+
+def _outputs(output: str, formats: Sequence[Format], *, trusting: bool) -> Outputs:
+    if is_store(output):
+        return StoreOutputs(output, formats)
+    return FolderOutputs(Path(output), formats, trusting=trusting)
+
+
+async def _chunks(items: Sequence[Item]) -> AsyncIterator[list[Item]]:
+    for start in range(0, len(items), CHUNK):
+        yield list(items[start : start + CHUNK])
 
 
 def _unreadable(find: Find) -> SignedOnDemand:

@@ -15,7 +15,7 @@ from asyncscribe.batch.inputs.identity import fingerprint, identity_of
 from asyncscribe.batch.inputs.probing import Length, length_of
 from asyncscribe.batch.journal.records import Entry, Journal, Recording
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME
-from asyncscribe.batch.outputs import Format, Outputs
+from asyncscribe.batch.outputs import FolderOutputs, Format
 from asyncscribe.batch.planning import Plan, is_paid, plan
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.sources import name_of
@@ -73,7 +73,7 @@ class Survey:
         self._output = Path(output)
         self._journal = journal
         self._service = service
-        self._outputs = Outputs(self._output, formats)
+        self._outputs = FolderOutputs(self._output, formats)
         config = config or TranscriptionConfig()
         self._config = fingerprint(config)
         self._each_channel = config.multichannel

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from asyncscribe.cli import doctor, serve, transcribe, transcripts
-from asyncscribe.cli.batch import results
+from asyncscribe.cli.batch import cluster, results
 from asyncscribe.cli.batch import run as batch
 from asyncscribe.cli.batch.groups import DefaultCommandGroup
 from asyncscribe.version import __version__
@@ -37,6 +37,7 @@ batch_app.command()(results.status)
 batch_app.command()(results.export)
 batch_app.command()(results.report)
 batch_app.command()(results.recover)
+batch_app.command()(cluster.workers)
 app.add_typer(batch_app, name="batch")
 app.command("list")(transcripts.list_)
 app.command()(transcripts.get)

@@ -62,11 +62,11 @@ FromFile = Annotated[
 TranscriptArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the transcript.")]
 
 
-def folder(text: str) -> Path:
+def place(text: str) -> str:
     """The output folder of a batch. An empty name is what a variable of the shell gives that is not set."""
     if not text.strip():
         raise typer.BadParameter("it is empty; name a folder, or . for this one")
-    return Path(text)
+    return text
 
 
 @dataclass(frozen=True, slots=True)

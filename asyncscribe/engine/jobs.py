@@ -254,7 +254,7 @@ class JobRunner:
         job.running = job.id
         running = resume.in_doubt_since is None
         if resume.in_doubt_since is not None and resume.doubtful_url is not None:
-            running = await self._find_again(job, resume.doubtful_url, resume.in_doubt_since)
+            running = await self._find_again(job, resume.doubtful_url, resume.in_doubt_since, resume.idle)
         if not job.ids:
             return None
         job.submitted.set()
@@ -267,10 +267,12 @@ class JobRunner:
                     return transcript
             return await self._at_service(job)
 
-    async def _find_again(self, job: JobRecord, audio_url: str, since: datetime) -> bool:
+    async def _find_again(self, job: JobRecord, audio_url: str, since: datetime, idle: float | None) -> bool:
         """Whether a submission of an earlier process, whose end is not known, made a job."""
         job.audio_url, job.may_exist = audio_url, True
-        found = await self._submitter.find(audio_url, job.config, since, lambda accepted: job.has(accepted.id))
+        found = await self._submitter.find(
+            audio_url, job.config, since, lambda accepted: job.has(accepted.id), idle=idle
+        )
         job.may_exist = False
         with self._tasks.shielded():
             if found is not None:
@@ -319,6 +321,8 @@ class JobRunner:
             job.priority,
             keep=lambda accepted: job.has(accepted.id),
             is_wanted=lambda: job.is_wanted,
+            # Ledgers that were written before there was a permit have none.
+            permit=getattr(job.ledger, "permit", _no_permit),
         )
         try:
             await self._keep_beginning(job, job.audio_url)
@@ -407,6 +411,10 @@ class JobRunner:
     def failure(self, transcript: Transcript, submissions: int) -> TranscriptionFailed:
         """The error that a failed transcript is."""
         return TranscriptionFailed(transcript, self._resubmission.category(transcript.error), submissions)
+
+
+def _no_permit() -> None:
+    """Everything is permitted."""
 
 
 def _renewable(source: Url | SignedOnDemand | Upload) -> bool:

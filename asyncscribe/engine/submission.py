@@ -24,7 +24,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain, repeat
 
 import anyio
@@ -73,6 +73,10 @@ def _always() -> bool:
     return True
 
 
+def _permit() -> None:
+    """Everything is permitted."""
+
+
 @dataclass(slots=True)
 class Submission:
     """What is to be submitted, and whether it may have been.
@@ -82,6 +86,7 @@ class Submission:
         config: What to do with it.
         priority: Its place among the submissions that wait.
         keep: Takes the job the moment that it is known: nothing is awaited between the answer and this.
+        permit: Called at the last moment before a request for it is written; what it raises stops that.
         is_wanted: Whether anybody still waits for it; if not, a doubt is still settled, and nothing is sent again.
         may_exist: Whether a request that was sent may have made a job of which nothing is known.
         began: When the first one was sent, seconds of the loop's clock; None before.
@@ -92,6 +97,7 @@ class Submission:
     priority: int = 0
     keep: Callable[[Accepted], None] = _ignore
     is_wanted: Callable[[], bool] = _always
+    permit: Callable[[], None] = _permit
     may_exist: bool = False
     began: float | None = None
 
@@ -135,6 +141,7 @@ class _Attempt:
             raise NotOpen
         if self.permit is not None:
             await self.permit()
+        self.submission.permit()
         if self.submission.began is None:
             self.submission.began = asyncio.get_running_loop().time()
         self.submission.may_exist = True
@@ -194,7 +201,13 @@ class Submitter:
         return self._transport.clock.at(asyncio.get_running_loop().time())
 
     async def find(
-        self, audio_url: str, config: TranscriptionConfig, since: datetime, keep: Callable[[Accepted], None] = _ignore
+        self,
+        audio_url: str,
+        config: TranscriptionConfig,
+        since: datetime,
+        keep: Callable[[Accepted], None] = _ignore,
+        *,
+        idle: float | None = None,
     ) -> Accepted | None:
         """Look for the job of a submission that an earlier process began, and whose end is not known.
 
@@ -207,6 +220,8 @@ class Submitter:
             config: The options that were sent.
             since: When that was begun, in the service's time.
             keep: Takes the job the moment that it is known.
+            idle: Seconds for which the earlier process can't have sent anything, if that is less than the time since
+                then: it may have stood still in between.
 
         Returns:
             The job; None when it is certain enough that there is none.
@@ -218,7 +233,8 @@ class Submitter:
         async with self._using(audio_url) as url:
             url.in_doubt += 1
             now = await self.service_time()
-            long_ago = now is not None and now - since > timedelta(seconds=self._policy.settled)
+            passed = None if now is None else (now - since).total_seconds()
+            long_ago = passed is not None and min(passed, passed if idle is None else idle) > self._policy.settled
             gaps = [0.0] if long_ago else [0.0, *self._policy.gaps()]
             return await self._settle(submission, url, lambda: since, "an earlier run ended while it was sent", gaps)
 

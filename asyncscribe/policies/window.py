@@ -44,6 +44,8 @@ FREE = 0.2
 KEPT = 0.9
 LEAST = 0.2
 RECOVERY = 2.0
+#: With fewer requests in a window no job would ever end.
+LEAST_REQUESTS = 20
 #: A part of a request that is owed to rounding.
 ROUNDING = 1e-6
 
@@ -81,8 +83,8 @@ class HttpBudget:
     polls: float = 0.95
 
     def __post_init__(self) -> None:
-        if self.requests < 20 or not 0 < self.seconds < float("inf"):
-            raise ValueError(f"HttpBudget needs 20 requests or more in some seconds, not {self.requests}")
+        if self.requests < LEAST_REQUESTS or not 0 < self.seconds < float("inf"):
+            raise ValueError(f"HttpBudget needs {LEAST_REQUESTS} requests or more in some seconds, not {self.requests}")
         if not 0 < self.polls <= self.submissions <= 1:
             raise ValueError("HttpBudget.polls and submissions are shares above 0, submissions not below polls")
 

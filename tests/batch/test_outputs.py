@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from asyncscribe import Transcript
-from asyncscribe.batch.outputs import Format, Outputs, render
+from asyncscribe.batch.outputs import FolderOutputs, Format, render
 from asyncscribe.files import write_atomically
 
 TRANSCRIPT = Transcript.model_validate(
@@ -15,7 +15,7 @@ TRANSCRIPT = Transcript.model_validate(
 
 
 async def test_a_file_for_each_format_beside_one_another(tmp_path):
-    outputs = Outputs(tmp_path / "out", list(Format))
+    outputs = FolderOutputs(tmp_path / "out", list(Format))
     paths = await outputs.write("sub/a.mp3", TRANSCRIPT)
     assert [path.name for path in paths] == ["a.mp3.text", "a.mp3.txt", "a.mp3.json", "a.mp3.srt", "a.mp3.vtt"]
     assert paths == outputs.paths("sub/a.mp3")
@@ -26,7 +26,7 @@ async def test_a_file_for_each_format_beside_one_another(tmp_path):
 
 
 async def test_a_format_named_twice_is_written_once(tmp_path):
-    assert len(Outputs(tmp_path, [Format.JSON, Format.JSON]).paths("a")) == 1
+    assert len(FolderOutputs(tmp_path, [Format.JSON, Format.JSON]).paths("a")) == 1
 
 
 def test_an_empty_transcript_is_an_empty_line():
@@ -79,7 +79,7 @@ async def test_a_cancelled_write_is_still_whole(tmp_path, monkeypatch):
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", slow)
-    task = asyncio.create_task(Outputs(tmp_path, [Format.TEXT]).write("a", TRANSCRIPT))
+    task = asyncio.create_task(FolderOutputs(tmp_path, [Format.TEXT]).write("a", TRANSCRIPT))
     await entered.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

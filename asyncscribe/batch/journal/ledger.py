@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from asyncscribe.batch.journal.records import Journal
@@ -12,6 +12,9 @@ from asyncscribe.models.transcript import TranscriptId
 
 #: The name of the time at which a job ended at the service, which is no state: nobody knows of it at that moment.
 ENDED = "ended"
+
+
+Check = Callable[[], Awaitable[None]]
 
 
 class JournalLedger:
@@ -24,14 +27,16 @@ class JournalLedger:
         journal: Where to.
         key: The job's number there.
         times: Unix seconds by state, as they stand in the journal.
+        check: Called before an upload is kept; what it raises ends the job.
 
     Attributes:
         times: Unix seconds by state, with those that are not written yet.
     """
 
-    def __init__(self, journal: Journal, key: int, times: Mapping[str, float]) -> None:
+    def __init__(self, journal: Journal, key: int, times: Mapping[str, float], check: Check | None = None) -> None:
         self._journal = journal
         self._key = key
+        self._check = check
         self.times = dict(times)
 
     def moved(self, state: JobState) -> None:
@@ -40,11 +45,16 @@ class JournalLedger:
 
     async def uploaded(self, audio_url: str) -> None:
         """Write it."""
+        if self._check is not None:
+            await self._check()
         await self._journal.uploaded(self._key, audio_url, self.times)
 
     async def submitting(self, audio_url: str, since: datetime) -> None:
         """Write it."""
         await self._journal.submitting(self._key, audio_url, since.timestamp(), self.times)
+
+    def permit(self) -> None:
+        """Everything is permitted to whoever has the journal alone."""
 
     async def refused(self) -> None:
         """Write it."""

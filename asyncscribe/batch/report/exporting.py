@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
 from asyncscribe.batch.journal.records import Entry
+from asyncscribe.batch.stored_outputs import StoreOutputs
 from asyncscribe.errors import ConfigurationError
 
 #: The columns, in this order; new ones are only added at the end.
@@ -31,8 +32,12 @@ class TableFormat(StrEnum):
     PARQUET = "parquet"
 
 
-async def rows(entries: AsyncIterator[Entry], output: Path) -> AsyncIterator[dict[str, Any]]:
-    """A row for each recording; its text is read from the output folder, and is empty if there is none."""
+#: Gives the content of a file of the output, by its name with the format; None if there is none.
+Reader = Callable[[str], Awaitable[str | None]]
+
+
+async def rows(entries: AsyncIterator[Entry], read: Reader) -> AsyncIterator[dict[str, Any]]:
+    """A row for each recording; its text is read from the output, and is empty if there is none."""
     async for entry in entries:
         job = entry.job
         yield {
@@ -43,7 +48,7 @@ async def rows(entries: AsyncIterator[Entry], output: Path) -> AsyncIterator[dic
             "submissions": len(job.ids) if job else 0,
             "audio_seconds": job.audio_seconds if job else None,
             "reason": entry.reason,
-            "text": _text(output, entry.recording.name) if entry.written else None,
+            "text": await _text(read, entry.recording.name) if entry.written else None,
         }
 
 
@@ -93,12 +98,32 @@ def _as_text(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
 
 
-def _text(output: Path, name: str) -> str | None:
-    for suffix in ("json", "text", "txt"):
-        path = output / f"{name}.{suffix}"
+def in_folder(output: Path) -> Reader:
+    """Reads from the output folder."""
+
+    async def read(name: str) -> str | None:
         try:
-            content = path.read_text(encoding="utf-8")
+            return (output / name).read_text(encoding="utf-8")
         except (OSError, ValueError):
+            return None
+
+    return read
+
+
+def in_store(address: str) -> Reader:
+    """Reads from the output in an object store.
+
+    Raises:
+        ConfigurationError: obstore is not installed, or the address can't be used.
+    """
+    outputs = StoreOutputs(address, ())
+    return outputs.read
+
+
+async def _text(read: Reader, name: str) -> str | None:
+    for suffix in ("json", "text", "txt"):
+        content = await read(f"{name}.{suffix}")
+        if content is None:
             continue
         if suffix != "json":
             return content.strip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from asyncscribe.batch import Batch, BatchOutcome
 from asyncscribe.cli.display.rendering import Display, Ndjson, printable, reason, write_json
@@ -37,7 +36,7 @@ class Failures:
             self.fatal = outcome.error
 
 
-def conclude(display: Display, batch: Batch, failures: Failures, output: Path) -> Exit:
+def conclude(display: Display, batch: Batch, failures: Failures, output: str) -> Exit:
     """Say how it ended.
 
     Raises:
@@ -68,14 +67,14 @@ def conclude(display: Display, batch: Batch, failures: Failures, output: Path) -
     return Exit.FAILED if failures.count or batch.unreadable or batch.left else Exit.DONE
 
 
-def _tell(display: Display, batch: Batch, failures: Failures, output: Path) -> None:
+def _tell(display: Display, batch: Batch, failures: Failures, output: str) -> None:
     tally = display.tally
     skipped = f", {batch.skipped} were done before" if batch.skipped else ""
-    tell(f"{tally.done} done, {tally.failed} failed{skipped}; transcripts are in {printable(str(output))}")
+    tell(f"{tally.done} done, {tally.failed} failed{skipped}; transcripts are in {printable(output)}")
     for line in failures.lines:
         tell(f"  {line}")
     if unsaid := failures.count - len(failures.lines):
-        tell(f"  and {unsaid} more: asyncscribe batch export {printable(str(output))} has the reason of each")
+        tell(f"  and {unsaid} more: asyncscribe batch export {printable(output)} has the reason of each")
     for unreadable in batch.unreadable:
         tell(f"  {printable(str(unreadable.path))}: {unreadable.problem}")
     if batch.left:

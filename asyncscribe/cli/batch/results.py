@@ -12,13 +12,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from asyncscribe.batch.inputs.stores import is_store
 from asyncscribe.batch.journal.sqlite import SqliteJournal
 from asyncscribe.batch.recovery.recover import recover as remake
 from asyncscribe.batch.report import ReportSummary, report_jobs, write_report
-from asyncscribe.batch.report.exporting import TableFormat, rows, write_lines, write_parquet
+from asyncscribe.batch.report.exporting import TableFormat, in_folder, in_store, rows, write_lines, write_parquet
 from asyncscribe.batch.report.page import LARGEST, PageTooLarge
 from asyncscribe.batch.report.pricing import PRICES_OF, USD_PER_HOUR
 from asyncscribe.batch.report.summary import Summary
+from asyncscribe.cli.batch.journals import OutputFolder, SharedJournal, journal_of
 from asyncscribe.cli.batch.sources import named, require_all
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.display.rendering import encodable, figure, printable, write_json
@@ -42,13 +44,13 @@ from asyncscribe.files import whole_or_nothing
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of the batch.")]
 
 
-def status(folder: Folder, as_json: AsJson = False) -> None:
+def status(folder: OutputFolder = None, as_json: AsJson = False, journal: SharedJournal = None) -> None:
     """Show how far a batch is: counts, hours of audio, resubmissions, failures by reason. Also while it runs."""
 
     async def work() -> Exit:
         summary = Summary()
-        async with SqliteJournal(folder, read_only=True) as journal:
-            async for entry in journal.all():
+        async with journal_of(folder, journal) as opened:
+            async for entry in opened.all():
                 summary.take(entry)
         (_json if as_json else _table)(folder, summary)
         return Exit.DONE
@@ -66,11 +68,11 @@ def _detection(summary: Summary) -> float | None:
     return round(summary.detection_seconds / summary.detected, 2) if summary.detected else None
 
 
-def _json(folder: Path, summary: Summary) -> None:
+def _json(folder: Path | None, summary: Summary) -> None:
     write_json(
         {
             "type": "batch",
-            "folder": encodable(str(folder)),
+            "folder": None if folder is None else encodable(str(folder)),
             "recordings": dict(summary.recordings),
             "waiting": summary.waiting,
             "problems": summary.problems,
@@ -84,9 +86,13 @@ def _json(folder: Path, summary: Summary) -> None:
     )
 
 
-def _table(folder: Path, summary: Summary) -> None:
+def _table(folder: Path | None, summary: Summary) -> None:
     cheapest, dearest = _cost(summary)
-    table = Table(title=f"batch in {printable(str(folder))}", show_header=False, title_justify="left")
+    table = Table(
+        title=f"batch in {printable(str(folder))}" if folder is not None else "shared batch",
+        show_header=False,
+        title_justify="left",
+    )
     for step, count in summary.recordings.most_common():
         table.add_row(step, str(count))
     if summary.waiting:
@@ -107,27 +113,29 @@ def _table(folder: Path, summary: Summary) -> None:
 
 
 def report(
-    folder: Folder,
+    folder: OutputFolder = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-O", metavar="FILE", help="Where to [default: DIR/report.html]")
     ] = None,
+    journal: SharedJournal = None,
 ) -> None:
     """Write one HTML page about a batch: totals, timeline, failures, and all transcripts to search, read and hear.
 
     It needs no network. Transcripts are taken from DIR (--format json); recordings are played from where they are.
     """
-    path = output or folder / "report.html"
+    here = folder or Path()
+    path = output or here / "report.html"
 
     async def work() -> Exit:
-        async with SqliteJournal(folder, read_only=True) as journal:
+        async with journal_of(folder, journal) as opened:
             totals = Summary()
-            async for entry in journal.all():
+            async for entry in opened.all():
                 totals.take(entry)
             heading = ReportSummary(
-                f"Batch {printable(folder.resolve().name)}", datetime.now(UTC), _totals(totals), await journal.limits()
+                f"Batch {printable(here.resolve().name)}", datetime.now(UTC), _totals(totals), await opened.limits()
             )
             try:
-                count = await write_report(path, heading, report_jobs(journal.all(), folder, path.parent))
+                count = await write_report(path, heading, report_jobs(opened.all(), here, path.parent))
             except PageTooLarge:
                 raise UserError(
                     f"the page would be larger than {LARGEST // 10**6} MB, which no browser opens with ease",
@@ -153,7 +161,9 @@ def _totals(summary: Summary) -> dict[str, str]:
 
 
 def export(
-    folder: Folder,
+    folder: Annotated[
+        str | None, typer.Argument(metavar="DIR", help="The output folder of the batch, or its s3://, gs:// or az://.")
+    ] = None,
     form: Annotated[
         TableFormat | None,
         typer.Option("--format", "-f", help="What the table is [default: what FILE ends in, else csv]"),
@@ -161,6 +171,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-O", metavar="FILE", help="Where to [default: stdout]")
     ] = None,
+    journal: SharedJournal = None,
 ) -> None:
     """Write all results of a batch as one table: a row for each recording, with its text."""
     if form is None:
@@ -170,8 +181,9 @@ def export(
         raise typer.BadParameter("Parquet is no text; name a file", param_hint="--output")
 
     async def work() -> Exit:
-        async with SqliteJournal(folder, read_only=True) as journal:
-            table = rows(journal.all(), folder)
+        local = None if folder is None or is_store(folder) else Path(folder)
+        async with journal_of(local, journal) as opened:
+            table = rows(opened.all(), in_store(folder) if folder and is_store(folder) else in_folder(local or Path()))
             if output is None:
                 count = await write_lines(table, form, sys.stdout)
             else:

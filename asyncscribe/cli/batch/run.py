@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,12 @@ import anyio
 import typer
 
 from asyncscribe.batch import Batch, Format
+from asyncscribe.batch.inputs.stores import is_store
 from asyncscribe.batch.journal.migration import EMBEDDED
 from asyncscribe.batch.report.pricing import price_per_hour
+from asyncscribe.cli.batch.cluster import take_part
 from asyncscribe.cli.batch.conclusion import Failures, conclude
+from asyncscribe.cli.batch.journals import Membership, SharedJournal
 from asyncscribe.cli.batch.sources import named, require_some
 from asyncscribe.cli.batch.survey import look
 from asyncscribe.cli.connection import address, connect
@@ -36,7 +40,7 @@ from asyncscribe.cli.options import (
     Options,
     Redact,
     Speakers,
-    folder,
+    place,
 )
 from asyncscribe.engine.tasks import Tasks
 from asyncscribe.errors import AsyncscribeError
@@ -57,9 +61,13 @@ def batch(
     ] = None,
     *,
     output: Annotated[
-        Path,
+        str,
         typer.Option(
-            "--output", "-O", metavar="DIR", parser=folder, help="Where the transcripts go; made if it is missing."
+            "--output",
+            "-O",
+            metavar="DIR",
+            parser=place,
+            help="Where the transcripts go, made if it is missing; with --journal also s3://, gs:// or az://.",
         ),
     ],
     formats: Annotated[
@@ -97,6 +105,23 @@ def batch(
         typer.Option("--dry-run", help="Send nothing: say what would be sent, how long it is, and its list price."),
     ] = False,
     from_file: FromFile = None,
+    journal: SharedJournal = None,
+    worker: Annotated[
+        str | None, typer.Option("--worker", metavar="NAME", help="With --journal: what this process is called.")
+    ] = None,
+    shared_files: Annotated[
+        bool, typer.Option("--shared-files", help="With --journal: local paths are the same files on all machines.")
+    ] = False,
+    run_name: Annotated[
+        str | None,
+        typer.Option("--run", metavar="NAME", help="With --journal: --max-hours is for all that name the same run."),
+    ] = None,
+    lease: Annotated[
+        float,
+        typer.Option(
+            "--lease", min=1.0, metavar="S", help="With --journal: seconds of silence after which others go on."
+        ),
+    ] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event to stdout, a JSON object a line.")] = False,
     print_text: Annotated[bool, typer.Option("--print", help="Also print each text to stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress; failures are still listed.")] = False,
@@ -110,8 +135,12 @@ def batch(
     """
     if as_json and print_text:
         raise typer.BadParameter("--json and --print contradict one another: both write to stdout")
-    if output.exists() and not output.is_dir():
+    if is_store(output) and journal is None:
+        raise typer.BadParameter("an object store can't hold the journal; name one by --journal", param_hint="--output")
+    if not is_store(output) and Path(output).exists() and not Path(output).is_dir():
         raise typer.BadParameter(f"{output} is a file; give a folder", param_hint="--output")
+    if journal is not None and local:
+        raise typer.BadParameter("--local ends with this process: start `asyncscribe serve`, and name it by --base-url")
     display = choose(as_json=as_json, quiet=quiet)
     forms = formats or [Format.JSON]
     features = Features(
@@ -121,14 +150,18 @@ def batch(
     async def work() -> Exit:
         wanted = features.configuration()
         given = list(named(sources or (), from_file))
-        require_some(given, output)
+        if journal is None:
+            require_some(given, Path(output))
         hours = _hours(max_hours, max_cost, wanted)
         if dry_run:
             service = EMBEDDED if local else address(base_url)
-            return await look(given, output, service, forms, wanted, retry_failed=retry_failed, as_json=as_json)
-        async with (
-            connect(local=local, base_url=base_url, concurrency=concurrency, on_event=display.event) as client,
-            Batch(
+            return await look(
+                given, output, journal, service, forms, wanted, retry_failed=retry_failed, as_json=as_json
+            )
+        async with connect(local=local, base_url=base_url, concurrency=concurrency, on_event=display.event) as client:
+            display.tally.limit = client.stats.jobs.limit
+            make = partial(
+                Batch,
                 client,
                 output,
                 formats=forms,
@@ -136,11 +169,15 @@ def batch(
                 retry_failed=retry_failed,
                 max_hours=hours,
                 ephemeral=local,
-            ) as batch,
-        ):
-            display.tally.limit = client.stats.jobs.limit
+            )
+            follow = partial(_follow, sources=given, display=display, print_text=print_text)
             try:
-                failures = await _follow(batch, given, display, print_text)
+                if journal is None:
+                    async with make() as batch:
+                        failures = await follow(batch)
+                else:
+                    membership = Membership(journal, worker, shared_files, run_name, lease)
+                    batch, failures = await take_part(membership, make, follow, hours)
             except asyncio.CancelledError:
                 tell(f"{display.tally.done} done; everything is kept: the same command goes on from here")
                 raise

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
-from asyncscribe.batch import Format, Journal, Plan, Prospect, SqliteJournal, Survey
+from asyncscribe.batch import Format, Journal, Plan, Prospect, Survey
 from asyncscribe.batch.inputs.probing import can_probe
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME
 from asyncscribe.batch.report.pricing import PRICES_OF, price_per_hour
+from asyncscribe.cli.batch.journals import journal_of
 from asyncscribe.cli.display.rendering import encodable, figure, printable, write_json
 from asyncscribe.cli.exits import Exit, tell
 from asyncscribe.models.config import TranscriptionConfig
@@ -19,7 +20,8 @@ from asyncscribe.models.config import TranscriptionConfig
 
 async def look(
     sources: Sequence[str],
-    output: Path,
+    output: str,
+    shared: str | None,
     service: str,
     formats: Sequence[Format],
     config: TranscriptionConfig,
@@ -30,8 +32,8 @@ async def look(
     """Say what a run would do. Writes nothing, and needs no key."""
     async with AsyncExitStack() as stack:
         journal: Journal | None = None
-        if (output / JOURNAL_NAME).exists():
-            journal = await stack.enter_async_context(SqliteJournal(output, read_only=True))
+        if shared is not None or (Path(output) / JOURNAL_NAME).exists():
+            journal = await stack.enter_async_context(journal_of(Path(output), shared))
         survey = Survey(output, journal, service, formats=formats, config=config, retry_failed=retry_failed)
         counts, seconds = Counter[str](), 0.0
         async with aclosing(survey.run(sources)) as prospects:

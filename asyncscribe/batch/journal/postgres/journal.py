@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -17,6 +18,7 @@ from asyncscribe.batch.journal.commits import LINGER, RETRIES, Committer
 from asyncscribe.batch.journal.postgres import facts, recordings, steps, workers
 from asyncscribe.batch.journal.postgres.connection import PostgresStore, Work
 from asyncscribe.batch.journal.postgres.lister import listing
+from asyncscribe.batch.journal.postgres.places import Places
 from asyncscribe.batch.journal.postgres.steps import Fence
 from asyncscribe.batch.journal.postgres.workers import Claim, Claiming, Member, Stray
 from asyncscribe.batch.journal.records import Entry, JobRecord, Newcomer, Recording
@@ -65,6 +67,7 @@ class PostgresJournal:
         self._store = PostgresStore(dsn, read_only=read_only, renew=renew)
         self._committer: Committer[Work[Any]] = Committer(self._store, "asyncscribe journal", retries)
         self._host = host
+        self._places = Places(host)
         self._service = ""
         self._worker: int | None = None
         self._mine: set[int] = set()
@@ -134,24 +137,28 @@ class PostgresJournal:
 
     async def entries(self, identities: Sequence[str]) -> dict[str, Entry]:
         """See `Journal`."""
-        return await self._do(recordings.entries(identities))
+        found = await self._do(recordings.entries([self._places.inward(identity) for identity in identities]))
+        entries = [self._places.entry(entry) for entry in found.values()]
+        return {entry.recording.identity: entry for entry in entries}
 
     async def name(self, newcomers: Sequence[Newcomer]) -> list[Entry | None]:
         """See `Journal`."""
-        return await self._do(recordings.name(newcomers))
+        named = await self._do(recordings.name([self._places.newcomer(newcomer) for newcomer in newcomers]))
+        return [entry and self._places.entry(entry) for entry in named]
 
     async def alike(self, newcomer: Newcomer) -> list[Entry]:
         """See `Journal`."""
         names = [newcomer.name, *islice(variants(newcomer.name), MOST_ALIKE)]
-        return await self._do(recordings.alike(names))
+        return [self._places.entry(entry) for entry in await self._do(recordings.alike(names))]
 
     async def name_apart(self, newcomer: Newcomer) -> Entry:
         """See `Journal`."""
-        return await self._do(recordings.name_apart(newcomer))
+        return self._places.entry(await self._do(recordings.name_apart(self._places.newcomer(newcomer))))
 
     async def take_over(self, identity: str, newcomer: Newcomer) -> Entry:
         """See `Journal`."""
-        return await self._do(recordings.take_over(identity, newcomer))
+        work = recordings.take_over(self._places.inward(identity), self._places.newcomer(newcomer))
+        return self._places.entry(await self._do(work))
 
     async def all(self) -> AsyncIterator[Entry]:
         """See `Journal`."""
@@ -159,7 +166,7 @@ class PostgresJournal:
         while True:
             page = await self._do(recordings.page(last, PAGE))
             for entry in page:
-                yield entry
+                yield self._places.entry(entry)
             if len(page) < PAGE:
                 return
             last = page[-1].recording.name
@@ -167,21 +174,22 @@ class PostgresJournal:
     async def assign(self, found: Sequence[Recording], config: str) -> list[JobRecord]:
         """See `Journal`."""
         times = text_of({"found": round(time.time(), 3)})
+        found = [self._places.recording(recording) for recording in found]
         work = recordings.assign(found, self._service, config, self._host, times)
         # So that what one process has found is there for the others, whatever happens to the database's machine.
         return await self._do(work, durable=True)
 
     async def keep(self, recording: Recording) -> None:
         """See `Journal`."""
-        await self._do(recordings.keep([recording]))
+        await self._do(recordings.keep([self._places.recording(recording)]))
 
     async def rewriting(self, identity: str, formats: Sequence[str]) -> None:
         """See `Journal`."""
-        await self._do(recordings.rewriting(identity, formats), durable=True)
+        await self._do(recordings.rewriting(self._places.inward(identity), formats), durable=True)
 
     async def problem(self, recording: Recording, text: str) -> None:
         """See `Journal`."""
-        self._committer.note(recordings.problem(recording.identity, _storable(text)))
+        self._committer.note(recordings.problem(self._places.inward(recording.identity), _storable(text)))
 
     # Jobs. All but `submitting` may be lost with the database's machine, and the next owner makes up for it.
 
@@ -234,7 +242,7 @@ class PostgresJournal:
         times: Mapping[str, float],
     ) -> None:
         """See `Journal`."""
-        files = {identity: text_of(dict.fromkeys(forms, key)) for identity, forms in written.items()}
+        files = {identity: text_of(dict.fromkeys(forms, key)) for identity, forms in self._places.keys(written).items()}
         # A batch ends its jobs one after the other: none of them waits for others.
         await self._do(steps.completed(self._fence(key), files, audio_seconds, text_of(times)))
         self._mine.discard(key)
@@ -313,7 +321,7 @@ class PostgresJournal:
         # One that was not full has found all that an earlier one had got.
         self._is_sure = was_sure or (isinstance(work, Claiming) and len(claims) < work.limit)
         self._mine.update(claim.job.key for claim in claims)
-        return claims
+        return [replace(claim, entries=tuple(map(self._places.entry, claim.entries))) for claim in claims]
 
     async def alive(self) -> list[Member]:
         """The workers whose lease is not over."""

@@ -161,7 +161,7 @@ def assign(
         times: Of new jobs.
     """
     contents = [recording.content for recording in recordings]
-    hosts = [None if "://" in recording.identity else host for recording in recordings]
+    hosts = [host if _is_local(recording.identity) else None for recording in recordings]
 
     def work(connection: Connection) -> Callable[[], list[JobRecord]]:
         connection.execute(_NEW_JOBS, (service, config, times, contents, hosts))
@@ -175,6 +175,10 @@ def assign(
         return finish
 
     return work
+
+
+def _is_local(identity: str) -> bool:
+    return "://" not in identity or identity.startswith("file://")
 
 
 def rewriting(identity: str, formats: Sequence[str]) -> Work[None]:

@@ -120,7 +120,8 @@ _CLAIM = f"""
 _CLAIM_KEYS = f"""
     UPDATE jobs SET owner = %(worker)s
     WHERE key IN (
-        SELECT key FROM jobs WHERE key = ANY(%(keys)s) AND (owner IS NULL OR owner = %(worker)s)
+        SELECT key FROM jobs WHERE key = ANY(%(keys)s) AND (owner IS NULL OR owner = %(worker)s OR (NOT open
+            AND EXISTS (SELECT 1 FROM workers WHERE id = owner AND ended)))
         ORDER BY key FOR UPDATE SKIP LOCKED
     )
     {_RESULT}

@@ -1,0 +1,164 @@
+"""A process among others that work on one batch: what it may do about which job."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+
+import anyio
+
+from asyncscribe.batch.cluster.leases import BEAT, LEASE, Worker
+from asyncscribe.batch.finding import Find
+from asyncscribe.batch.journal.ledger import Check, JournalLedger
+from asyncscribe.batch.journal.postgres import PostgresJournal
+from asyncscribe.batch.journal.records import JobRecord
+from asyncscribe.errors import LeaseLost
+from asyncscribe.ledger import ResumePoint
+
+#: The allowance of those that name none of their own.
+EVERYBODY = "all"
+
+
+class Crew:
+    """Implements `Claims` over a shared journal.
+
+    Args:
+        journal: The shared journal.
+        worker: This process's lease.
+        run: Whose allowance is used.
+        allowed: Seconds of audio that the run may have transcribed, whichever processes do it; None for any number.
+        beat: Seconds between two looks at what others have.
+    """
+
+    def __init__(
+        self,
+        journal: PostgresJournal,
+        worker: Worker,
+        *,
+        run: str = EVERYBODY,
+        allowed: float | None = None,
+        beat: float = BEAT,
+    ) -> None:
+        self.journal = journal
+        self.worker = worker
+        self._run = run
+        self._allowed = allowed
+        self._beat = beat
+        self._idle: dict[int, float] = {}
+
+    @property
+    def others(self) -> int:
+        """See `Claims`."""
+        return max(0, self.worker.alive - 1)
+
+    async def claim(self, find: Find) -> bool:
+        """See `Claims`."""
+        if find.job is None:
+            return False
+        claims = await self.journal.claim_keys([find.job.key])
+        if not claims:
+            return False
+        (claim,) = claims
+        find.job = claim.job
+        if claim.lost_ago is not None:
+            self._idle[claim.job.key] = claim.lost_ago
+        for entry in claim.entries:
+            if entry.recording.identity == find.recording.identity:
+                find.files = dict(entry.files)
+                find.there = frozenset(entry.files)
+        return True
+
+    def resume(self, job: JobRecord) -> ResumePoint:
+        """See `Claims`."""
+        return replace(job.resume, idle=self._idle.pop(job.key, None))
+
+    def permit(self) -> None:
+        """Check that nobody else can have this process's jobs at this moment.
+
+        Raises:
+            LeaseLost: Others may.
+        """
+        if not self.worker.is_held():
+            raise LeaseLost(self.journal.place, f"worker {self.worker.id} may submit nothing any more")
+
+    def ledger(self, job: JobRecord, length: float | None, check: Check | None = None) -> JournalLedger:
+        """See `Claims`."""
+        return _CrewLedger(self, job, None if self._allowed is None else length, self._run, check)
+
+    async def fits(self, length: float | None) -> bool:
+        """See `Claims`. Of unknown length nothing fits: nobody could tell the others what it takes."""
+        if self._allowed is None:
+            return True
+        if length is None:
+            return False
+        known = await self.journal.allowance(self._run)
+        return known is None or known[1] + length <= known[0]
+
+    async def settle(self, job: JobRecord, length: float | None) -> None:
+        """See `Claims`."""
+        if self._allowed is not None and length is not None:
+            await self.journal.settle(job.key, length)
+
+    async def pause(self) -> None:
+        """See `Claims`."""
+        with anyio.move_on_after(self._beat):
+            await self.worker.lost.wait()
+        self.permit()
+
+
+class _CrewLedger(JournalLedger):
+    """Keeps the steps in the name of a worker, and asks for its lease before a submission leaves."""
+
+    def __init__(self, crew: Crew, job: JobRecord, length: float | None, run: str, check: Check | None) -> None:
+        super().__init__(crew.journal, job.key, job.times, check)
+        self._crew = crew
+        self._length = length
+        self._run = run
+
+    def permit(self) -> None:
+        self._crew.permit()
+
+    async def submitting(self, audio_url: str, since: datetime) -> None:
+        times: Mapping[str, float] = self.times
+        run = None if self._length is None else self._run
+        await self._crew.journal.submitting(
+            self._key, audio_url, since.timestamp(), times, run=run, seconds=self._length or 0.0
+        )
+
+
+@asynccontextmanager
+async def joined(
+    dsn: str,
+    *,
+    name: str | None = None,
+    host: str | None = None,
+    shared_files: bool = False,
+    run: str = EVERYBODY,
+    allowed: float | None = None,
+    lease: float = LEASE,
+    beat: float = BEAT,
+) -> AsyncGenerator[Crew, None]:
+    """Take part in the batch of a shared journal.
+
+    Args:
+        dsn: Where the database is: `postgresql://user:password@host/name`.
+        name: What this process is called where workers are listed; default: its host.
+        host: Where it runs, which local files are known with; default: the machine's name.
+        shared_files: Whether local paths lead to the same files on all machines.
+        run: Whose allowance is used.
+        allowed: Seconds of audio that this run may have transcribed, whichever processes do it.
+        lease: Seconds of silence after which others go on with this process's jobs.
+        beat: Seconds between two signs of life.
+
+    Raises:
+        JournalError: The database can't be used.
+    """
+    here = host or socket.gethostname()
+    async with PostgresJournal(dsn, host=None if shared_files else here) as journal:
+        if allowed is not None:
+            await journal.allow(run, allowed)
+        async with Worker(journal, name or here, here, lease=lease, beat=beat) as worker:
+            yield Crew(journal, worker, run=run, allowed=allowed, beat=beat)
