@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from asyncscribe.batch.journal.postgres.connection import PostgresStore
-from tests.batch.postgres import Postgres, started
+from tests.batch.postgres import Postgres, programs, started
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +37,14 @@ def empty(postgres) -> str:
 def dsn(postgres, prepared) -> str:
     """The address of a journal's database."""
     return postgres.database(prepared)
+
+
+@pytest.fixture
+async def fragile(postgres) -> AsyncIterator[Postgres]:
+    """A server of its own, which the test stops."""
+    server = Postgres(programs())
+    try:
+        await asyncio.to_thread(server.make)
+        yield server
+    finally:
+        server.remove()

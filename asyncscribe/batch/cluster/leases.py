@@ -151,7 +151,7 @@ class Worker:
             else:
                 self._lose()
             # Apart, so that the beat does not wait for it.
-            self._transact([workers.reap()])
+            self._transact([workers.reap(self._lease)])
             return int(alive)
 
     def _lose(self) -> None:

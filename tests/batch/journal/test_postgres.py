@@ -12,7 +12,6 @@ from asyncscribe.batch.journal.postgres import PostgresJournal, workers
 from asyncscribe.batch.journal.postgres.schema import CREATION_LOCK, MIGRATIONS
 from asyncscribe.errors import AllowanceSpent, LeaseLost
 from asyncscribe.policies.backoff import Backoff
-from tests.batch.postgres import Postgres, programs
 
 SERVICE = "https://service.test"
 QUICK = Backoff(0.01, 2.0, 0.1, 0.1)
@@ -30,7 +29,7 @@ def expire(dsn, worker):
 
 
 async def reap(journal):
-    return await journal._do(workers.reap())
+    return await journal._do(workers.reap(30.0))
 
 
 class Process:
@@ -493,17 +492,6 @@ async def test_a_lister_whose_connection_is_gone_is_followed_by_another(dsn, one
 
 
 # The database is away.
-
-
-@pytest.fixture
-async def fragile(prepared):
-    """A server of its own, which the test stops."""
-    server = Postgres(programs())
-    try:
-        await asyncio.to_thread(server.make)
-        yield server
-    finally:
-        server.remove()
 
 
 async def test_steps_go_on_after_the_database_was_away(fragile):

@@ -82,6 +82,15 @@ _RENEW = f"""
     RETURNING 1
 """  # noqa: S608 - no values
 _COUNT = f"SELECT count(*) FROM workers WHERE {_IS_ALIVE}"  # noqa: S608
+# A process that is stopped half-way in a transaction keeps its locks, and with them its jobs. In a pipeline the
+# database does not call that idle, so `idle_in_transaction_session_timeout` does not end it.
+_END_STUCK = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+        AND application_name = current_setting('application_name') AND wait_event = 'ClientRead'
+        AND xact_start IS NOT NULL
+        AND greatest(query_start, state_change) < clock_timestamp() - make_interval(secs => %s)
+"""
 # Whose claim is about to be committed is left to the next beat.
 _MARK = """
     WITH expired AS (
@@ -155,10 +164,15 @@ def renew(worker: int, lease: float) -> Work[int]:
     return work
 
 
-def reap() -> Work[int]:
-    """Mark the workers whose lease is over, and free what those have that have ended; the result is how many jobs."""
+def reap(lease: float) -> Work[int]:
+    """Mark the workers whose lease is over, and free what those have that have ended; the result is how many jobs.
+
+    Args:
+        lease: Seconds after which a transaction whose process says nothing is ended.
+    """
 
     def work(connection: Connection) -> Callable[[], int]:
+        connection.execute(_END_STUCK, (lease,))
         connection.execute(_MARK)
         freed = connection.execute(_FREE)
         return lambda: freed.rowcount
