@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint format types bench clean
+.PHONY: help demo test lint format types bench docs clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -40,5 +40,11 @@ types: $(VENV)/.installed-dev ## strict types, of what users write too (mypy and
 bench: $(VENV)/.installed-bench ## measure; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
+docs: $(VENV)/.installed-docs ## build the documentation into site/; broken links and undocumented names fail
+	@$(BIN)/python docs/make_cli.py
+	@rm -rf site
+	@$(BIN)/zensical build --strict --clean
+	@$(BIN)/python docs/check_site.py site
+
 clean: ## remove what the targets made
-	rm -rf $(VENV) demo-output .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-output site .cache .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -59,7 +59,15 @@ M = TypeVar("M")
 
 @dataclass(frozen=True, slots=True)
 class ClientStatistics:
-    """The client's parts at one moment, and what became of its jobs so far."""
+    """The client's parts at one moment, and what became of its jobs so far.
+
+    Attributes:
+        jobs: Slots for jobs.
+        uploads: Slots for uploads.
+        watcher: Jobs that are waited for at the service.
+        transport: Requests that were sent.
+        totals: What became of the jobs so far.
+    """
 
     jobs: LimiterStatistics
     uploads: LimiterStatistics

@@ -11,6 +11,18 @@ from asyncscribe.lifecycle import JobState
 from asyncscribe.logs import log
 from asyncscribe.models.transcript import TranscriptId
 
+__all__ = [
+    "Event",
+    "EventHandler",
+    "JobEvent",
+    "LimitChanged",
+    "RequestRetried",
+    "RequestsPaused",
+    "Resubmitting",
+    "StateChanged",
+    "UploadProgress",
+]
+
 T = TypeVar("T")
 
 
@@ -117,8 +129,9 @@ class RequestsPaused:
 
 
 Event = StateChanged | UploadProgress | Resubmitting | LimitChanged | RequestRetried | RequestsPaused
-#: Takes every event, at once and on the event loop: it must not block and must not raise.
+"""What an event handler is called with."""
 EventHandler = Callable[[Event], None]
+"""Takes every event, at once and on the event loop: it must not block and must not raise."""
 
 
 def ignore(event: Event) -> None:

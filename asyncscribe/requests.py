@@ -17,8 +17,8 @@ from asyncscribe.models.fields import ConfigFields
 from asyncscribe.models.transcript import Transcript, TranscriptId
 from asyncscribe.sources import Source, name_of
 
-#: What to do with a source: checked options, or fields of the API's request.
 Config: TypeAlias = TranscriptionConfig | ConfigFields | Mapping[str, Any] | None
+"""What to do with a source: checked options, or fields of the API's request."""
 
 S_co = TypeVar("S_co", bound=Source, covariant=True, default=Any)
 M_co = TypeVar("M_co", covariant=True, default=Any)
@@ -137,9 +137,12 @@ class Failure(_End[R, M_co]):
         return False
 
 
-#: How one source of many ended, true if it ended with a transcript. Type checkers know which after `if outcome:`,
-#: `outcome.transcript is None`, or `case Success(transcript=transcript):`; mypy also after `if outcome.ok:`.
 Outcome: TypeAlias = Success[R, M_co] | Failure[R, M_co]
+"""How one source of many ended, true if it ended with a transcript.
+
+Type checkers know which after `if outcome:`, `outcome.transcript is None`, or
+`case Success(transcript=transcript):`; mypy also after `if outcome.ok:`.
+"""
 
 
 def checked(config: Config) -> TranscriptionConfig:

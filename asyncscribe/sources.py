@@ -54,6 +54,7 @@ class SignedOnDemand:
 Source: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile | AsyncIterable[bytes] | SignedOnDemand"
 )
+"""What can be transcribed: a path or a URL, bytes, a binary file, an async iterable of bytes, a `SignedOnDemand`."""
 
 
 @dataclass(frozen=True, slots=True)

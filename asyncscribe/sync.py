@@ -39,6 +39,8 @@ from asyncscribe.requests import Config, Outcome, TranscriptionRequest
 from asyncscribe.settings import Timeouts
 from asyncscribe.sources import Source
 
+__all__ = ["Client", "Job"]
+
 #: Seconds after which a waiting thread looks up: where no signal wakes it (on Windows, and when a debugger or a kernel
 #: only marks the interrupt), Ctrl-C takes effect then.
 TICK = 0.5

@@ -39,15 +39,14 @@ from asyncscribe.server.local import LocalServer
 from asyncscribe.server.service import Record
 from asyncscribe.sync import Client
 
-#: What a script is for: a path, a URL, a pattern or a content.
+__all__ = ["QUICK", "Reply", "ScriptedEngine", "Server", "Source", "SyncFaults", "SyncServer", "Text"]
+
 Source = str | os.PathLike[str] | bytes
-#: What was said: a text, or pairs of a speaker and a text.
+"""What a script is for: a path, a URL, a pattern or a content."""
 Text = str | Sequence[tuple[str, str]]
+"""What was said: a text, or pairs of a speaker and a text."""
 #: Seconds of audio for each word of a text without a duration.
 WORD_SECONDS = 0.4
-#: Arguments of clients that are quick in tests. The end of a job is noticed a fifth too late at most, and ten minutes
-#: of virtual time cost 90 looks. Lost answers are looked for at once, but the quiet time stays: a submission that is
-#: late must not be made twice.
 QUICK: Mapping[str, Any] = MappingProxyType(
     {
         "polling": Backoff(initial=0.01, factor=1.2, maximum=10, jitter=0),
@@ -56,6 +55,11 @@ QUICK: Mapping[str, Any] = MappingProxyType(
         "submission": SubmissionPolicy(lookups=(0.01, 0.1, 1, 3, 10, 30)),
     }
 )
+"""Arguments of clients that are quick in tests.
+
+The end of a job is noticed a fifth too late at most, and ten minutes of virtual time cost 90 polls. Lost answers are
+looked for at once, but the quiet time stays: a submission that is late must not be made twice.
+"""
 _READ_BYTES = 1024 * 1024
 
 P = ParamSpec("P")

@@ -26,6 +26,7 @@ class RedactedAudioReady:
 
 
 Notification: TypeAlias = TranscriptEnded | RedactedAudioReady
+"""What the service says."""
 
 
 def parse_notification(body: bytes) -> Notification:

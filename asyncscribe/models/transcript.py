@@ -44,10 +44,10 @@ from asyncscribe.models.results import (
 from asyncscribe.models.tolerant import Lenient, Result
 from asyncscribe.models.words import Utterance, Word, parse_utterances, parse_words, utterances_of, words_of
 
-#: The id of a transcript, as the service gave it.
 TranscriptId = NewType("TranscriptId", str)
-#: Where the service finds an uploaded file; no one else can read it.
+"""The id of a transcript, as the service gave it."""
 UploadUrl = NewType("UploadUrl", str)
+"""Where the service finds an uploaded file; no one else can read it."""
 
 
 R = TypeVar("R", bound=Result)

@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from asyncscribe import AsyncClient
+from asyncscribe import AsyncClient, Transcript, TranscriptionConfig
 from asyncscribe.batch import Batch
 from tests.support import EXAMPLES, KEY, ROOT, open_client, recording
 
@@ -30,6 +30,19 @@ def load(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+async def run_blocks(page, names):
+    """Run all blocks of Python of a page, and return how many there are."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.DOTALL)
+    for number, block in enumerate(blocks):
+        # Top-level await, and one namespace for all, as a reader would type them one after the other.
+        code = compile(block, f"{page} block {number}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        # In a thread, since what waits without `await` would hold up the server.
+        running = await asyncio.to_thread(eval, code, names)
+        if running is not None:
+            await running
+    return len(blocks)
 
 
 async def test_the_python_of_the_readme_runs(environment, tmp_path, monkeypatch):
@@ -53,21 +66,71 @@ async def test_the_python_of_the_readme_runs(environment, tmp_path, monkeypatch)
 
 async def test_every_block_of_the_guide_runs(environment, server, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide.md").read_text(), re.DOTALL)
-    assert len(blocks) == 16
     async with open_client(server) as client:
         names = {"client": client, "URL": recording(words=9, duration=4, seconds=0.05)}
-        for number, block in enumerate(blocks):
-            # Top-level await, and one namespace for all, as a reader would type them one after the other.
-            code = compile(block, f"guide block {number}", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            # In a thread, since what waits without `await` would hold up the server.
-            running = await asyncio.to_thread(eval, code, names)
-            if running is not None:
-                await running
+        assert await run_blocks("guide", names) == 16
     shown = capsys.readouterr().out
     assert "can't be read: there is no such file" in shown
     assert "Speaker A: this is a simulated" in shown
     assert (tmp_path / "interview.srt").read_text().startswith("1\n")
+
+
+async def test_every_block_about_cancellation_runs(environment, server, capsys):
+    async with open_client(server) as client:
+        names = {"client": client, "URL": recording(words=9, seconds=0.05), "LONG": recording("long", seconds=2)}
+        assert await run_blocks("cancellation", names) == 6
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "nobody waits any more"
+    assert shown[1].startswith("goes on at the service: ['")
+    assert shown[2] == "processing"
+    assert shown[3].startswith("0 True")
+    assert shown[4].startswith("this is")
+    assert shown[5].startswith("True ")
+    assert shown[6].startswith("this is")
+    assert shown[7] == "True"
+
+
+async def test_every_block_about_errors_runs(environment, server):
+    async with open_client(server) as client:
+        assert await run_blocks("errors", {"client": client, "URL": recording()}) == 1
+
+
+@pytest.mark.filterwarnings("ignore::pydantic.PydanticDeprecatedSince20", "ignore::DeprecationWarning")
+async def test_every_block_about_the_vendors_sdk_runs(environment, server, monkeypatch, capsys):
+    import assemblyai
+
+    monkeypatch.setattr(assemblyai.settings, "base_url", server.base_url)
+    monkeypatch.setattr(assemblyai.settings, "polling_interval", 0.05)
+    monkeypatch.setattr(assemblyai.Client, "_default", None)
+    assert await run_blocks("migration", {"URL": recording(words=2)}) == 7
+    shown = capsys.readouterr().out
+    assert shown.count("this is\n") == 9
+    assert "failed" not in shown
+    assemblyai.Client.get_default().http_client.close()
+
+
+def test_the_calls_of_both_clients_that_are_compared_exist():
+    import assemblyai
+
+    rows = [row.split(" | ") for row in (ROOT / "docs" / "migration.md").read_text().splitlines() if row[:3] == "| `"]
+    assert len(rows) > 30
+    owners = {
+        "Transcriber()": assemblyai.Transcriber,
+        "AsyncTranscriber()": assemblyai.AsyncTranscriber,
+        "Transcript": assemblyai.Transcript,
+        "TranscriptGroup": assemblyai.TranscriptGroup,
+        "transcript": assemblyai.Transcript,
+        "config": assemblyai.TranscriptionConfig,
+        "aai.settings": assemblyai.settings,
+        "aai": assemblyai,
+    }
+    for theirs, ours in rows:
+        for owner, name in re.findall(r"(aai\.settings|\w+(?:\(\))?)\.(\w+)", theirs):
+            if owner in owners:
+                assert hasattr(owners[owner], name), (owner, name)
+        assert all(hasattr(AsyncClient, name) for name in re.findall(r"client\.(\w+)", ours)), ours
+        assert all(hasattr(Transcript, name) for name in re.findall(r"transcript\.(\w+)", ours)), ours
+        assert all(hasattr(TranscriptionConfig, name) for name in re.findall(r"config\.(\w+)", ours)), ours
 
 
 async def test_one_file(environment, capsys):
@@ -100,12 +163,6 @@ def test_an_example_explains_a_missing_key():
     assert result.returncode == 1
     assert "ASSEMBLYAI_API_KEY" in result.stderr
     assert "Traceback" not in result.stderr
-
-
-def test_every_link_of_the_readme_leads_somewhere():
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    assert links
-    assert [link for link in links if not link.startswith("http") and not (ROOT / link).exists()] == []
 
 
 def test_every_command_and_target_of_the_readme_exists():
