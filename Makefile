@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint format types bench docs clean
+.PHONY: help demo demo-cluster test lint format types bench docs clean
 
 help: ## what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 # A stamp for each set of extras, renewed when pyproject.toml changes.
 $(VENV)/.installed-%: pyproject.toml
@@ -18,6 +18,9 @@ $(VENV)/.installed-%: pyproject.toml
 demo: $(VENV)/.installed-local ## transcribe examples/audio on the embedded server; files go to demo-output/
 	@rm -rf demo-output
 	@$(BIN)/asyncscribe batch examples/audio --local --output demo-output --format json --format srt --print
+
+demo-cluster: $(VENV)/.installed-test ## three workers share a batch; one is killed, one stands still, nothing is paid twice
+	@PYTHONPATH=. $(BIN)/python examples/cluster/demo.py
 
 test: $(VENV)/.installed-test ## run the tests, report the coverage
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not long" --cov --cov-report=term
