@@ -82,10 +82,10 @@ class FolderOutputs:
             their own can't be seen here.
     """
 
-    def __init__(self, folder: Path, formats: Sequence[Format], *, trusting: bool = False) -> None:
+    def __init__(self, folder: Path, formats: Sequence[Format | str], *, trusting: bool = False) -> None:
         self._folder = folder
         self._trusting = trusting
-        self._formats = tuple(dict.fromkeys(formats))
+        self._formats = tuple(dict.fromkeys(map(Format, formats)))
 
     def paths(self, name: str) -> list[Path]:
         """The files of a recording, in the order of the formats."""

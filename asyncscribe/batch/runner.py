@@ -111,7 +111,7 @@ class Batch:
         client: AsyncClient,
         output: str | Path,
         *,
-        formats: Sequence[Format] = (Format.JSON,),
+        formats: Sequence[Format | str] = (Format.JSON,),
         config: TranscriptionConfig | None = None,
         retry_failed: bool = False,
         max_hours: float | None = None,
@@ -526,7 +526,7 @@ async def _check_unchanged(find: Find) -> None:
             raise SourceError(name_of(path), "it was changed while it was sent; the next run sends it again")
 
 
-def _outputs(output: str, formats: Sequence[Format], *, trusting: bool) -> Outputs:
+def _outputs(output: str, formats: Sequence[Format | str], *, trusting: bool) -> Outputs:
     if is_store(output):
         return StoreOutputs(output, formats)
     return FolderOutputs(Path(output), formats, trusting=trusting)

@@ -24,7 +24,7 @@ class StoreOutputs:
         ConfigurationError: obstore is not installed, or the address can't be used.
     """
 
-    def __init__(self, address: str, formats: Sequence[Format]) -> None:
+    def __init__(self, address: str, formats: Sequence[Format | str]) -> None:
         try:
             import obstore
         except ImportError as error:
@@ -35,7 +35,7 @@ class StoreOutputs:
             raise ConfigurationError(f"{address} names no bucket; give {scheme}://BUCKET/PREFIX")
         self._root = f"{scheme.lower()}://{bucket}"
         self._prefix = prefix.strip("/")
-        self._formats = tuple(dict.fromkeys(formats))
+        self._formats = tuple(dict.fromkeys(map(Format, formats)))
         try:
             self._store: Any = obstore.store.from_url(self._root)
         except ValueError as error:

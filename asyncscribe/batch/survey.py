@@ -66,7 +66,7 @@ class Survey:
         journal: Journal | None,
         service: str,
         *,
-        formats: Sequence[Format] = (Format.JSON,),
+        formats: Sequence[Format | str] = (Format.JSON,),
         config: TranscriptionConfig | None = None,
         retry_failed: bool = False,
     ) -> None:

@@ -1,1 +1,6 @@
-"""More than one process at work on a batch."""
+"""One batch on any number of machines: `joined` takes part in what a PostgreSQL journal remembers."""
+
+from asyncscribe.batch.cluster.crew import Crew, joined
+from asyncscribe.batch.cluster.leases import Worker
+
+__all__ = ["Crew", "Worker", "joined"]

@@ -1,0 +1,109 @@
+"""Taking part in a shared batch, in one process."""
+
+import ast
+import contextlib
+import io
+import re
+
+import pytest
+
+from asyncscribe import AsyncClient, Batch
+from asyncscribe.batch import Journal
+from asyncscribe.batch.claims import Alone, Claims
+from asyncscribe.batch.cluster import joined
+from asyncscribe.batch.journal.postgres import PostgresJournal
+from asyncscribe.errors import LeaseLost
+from asyncscribe.server import LocalServer
+from tests.support import KEY, ROOT, open_client, transcripts
+
+
+async def run(client, output, folder, crew, **options):
+    async with Batch(client, output, journal=crew.journal, claims=crew, **options) as batch:
+        return [outcome async for outcome in batch.run([str(folder)])], batch
+
+
+async def test_what_one_has_done_is_done_for_all(dsn, server, client, folder, tmp_path):
+    async with joined(dsn, name="one", shared_files=True) as crew:
+        outcomes, _ = await run(client, tmp_path / "one", folder, crew)
+        assert len(outcomes) == 5
+    async with joined(dsn, name="two", shared_files=True) as crew:
+        outcomes, batch = await run(client, tmp_path / "two", folder, crew)
+        assert (outcomes, batch.skipped) == ([], 5)
+    assert not (tmp_path / "two").exists()
+    assert len(server.records) == 5
+
+
+async def test_another_format_is_written_by_whoever_asks_for_it(dsn, server, client, folder, tmp_path):
+    async with joined(dsn, shared_files=True) as crew:
+        await run(client, tmp_path / "out", folder, crew)
+    async with joined(dsn, shared_files=True) as crew:
+        outcomes, _ = await run(client, tmp_path / "out", folder, crew, formats=["srt"])
+    assert len(outcomes) == 5
+    assert len(server.records) == 5
+    assert sum(name.endswith(".srt") for name in transcripts(tmp_path / "out")) == 5
+
+
+async def test_the_same_path_on_two_hosts_is_two_recordings(dsn, server, client, folder, tmp_path):
+    """Each with a name of its own; what is the same in both is paid once."""
+    for host in ("here", "there"):
+        async with joined(dsn, host=host) as crew:
+            await run(client, tmp_path / "out", folder, crew)
+    assert len(server.records) == 5
+    assert len(transcripts(tmp_path / "out")) == 10
+    async with PostgresJournal(dsn, read_only=True, host="here") as journal:
+        identities = [entry.recording.identity async for entry in journal.all()]
+    assert sum(identity.startswith("file://there/") for identity in identities) == 5
+    assert sum(identity.startswith("/") for identity in identities) == 5
+
+
+async def test_without_its_lease_a_worker_submits_nothing(dsn, server, client, folder, tmp_path):
+    async with joined(dsn, shared_files=True) as crew:
+        crew.worker._held_until = 0.0
+        outcomes, batch = await run(client, tmp_path / "out", folder, crew)
+        assert all(isinstance(outcome.error, LeaseLost) for outcome in outcomes)
+        assert batch.stopped
+    assert not server.records
+
+
+async def test_others_have_their_part_of_the_requests(dsn, server, folder, tmp_path, nothing_left):
+    async with open_client(server) as client, joined(dsn, shared_files=True) as crew:
+        crew.worker.alive = 4
+        await run(client, tmp_path / "out", folder, crew)
+        assert client.stats.transport.gate.allowed == 20_000 // 4
+
+
+async def test_unknown_lengths_are_not_submitted_under_a_shared_allowance(dsn, server, client, folder, tmp_path):
+    async with joined(dsn, shared_files=True, allowed=3600) as crew:
+        outcomes, batch = await run(client, tmp_path / "out", folder, crew, max_hours=1)
+        assert (outcomes, batch.exhausted) == ([], True)
+    assert not server.records
+
+
+def test_alone_and_together_a_batch_is_told_the_same():
+    """Both are `Claims`; the batch knows no difference."""
+    for name in ("others", "claim", "resume", "ledger", "fits", "settle", "pause"):
+        assert hasattr(Claims, name)
+        assert hasattr(Alone, name)
+    assert Journal
+
+
+async def test_the_block_of_the_page_runs(dsn, folder, tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "cluster.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    folder.rename(tmp_path / "recordings")
+    async with LocalServer(api_key=KEY) as server:
+        monkeypatch.setenv("ASSEMBLYAI_API_KEY", KEY)
+        monkeypatch.setenv("ASSEMBLYAI_BASE_URL", server.base_url)
+        names = {"AsyncClient": AsyncClient, "DSN": dsn}
+        with contextlib.redirect_stdout(io.StringIO()) as shown:
+            await eval(compile(block, "cluster.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+    assert shown.getvalue().count("transcripts/") == 5
+
+
+@pytest.mark.parametrize("options", [{}, {"name": "x", "lease": 5.0, "beat": 1.0}])
+async def test_who_takes_part_is_seen(dsn, options):
+    async with joined(dsn, **options) as crew:
+        (member,) = await crew.journal.alive()
+        assert member.id == crew.worker.id
+        assert crew.others == 0
