@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import platform
 import time
@@ -13,6 +14,12 @@ from typing import Any
 from benchmarks import allowance, batches, engine, parsing, plots, simulator, upload
 
 RESULTS = Path(__file__).parent / "results"
+
+
+def _cluster(name: str, *, quick: bool) -> Any:
+    # It needs a database's driver and programs, which nothing else here does.
+    return getattr(importlib.import_module("benchmarks.cluster"), name)(quick=quick)
+
 
 SCENARIOS: dict[str, Callable[[bool], Any]] = {
     "throughput": lambda quick: engine.throughput(quick=quick),
@@ -29,6 +36,8 @@ SCENARIOS: dict[str, Callable[[bool], Any]] = {
     "shares": lambda quick: engine.shares(quick=quick),
     "journal": lambda quick: batches.journal(quick=quick),
     "resume": lambda quick: batches.resume(quick=quick),
+    "cluster": lambda quick: _cluster("workers", quick=quick),
+    "cluster_journal": lambda quick: _cluster("journal", quick=quick),
     "limits": lambda quick: simulator.run(quick=quick),
     "allowance": lambda quick: allowance.compare(),  # noqa: ARG005 - it is as quick as it gets
     "upload": lambda quick: [upload.run(gibibytes=0.1 if quick else 2.0, rounds=1 if quick else 5)],

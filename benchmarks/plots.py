@@ -31,6 +31,7 @@ def draw(results: dict[str, Any]) -> list[Path]:
         "faults": _faults,
         "steps": _steps,
         "shares": _shares,
+        "cluster": _cluster,
     }
     return [_save(name, drawers[name](results[name])) for name in drawers if name in results]
 
@@ -99,6 +100,15 @@ def _steps(result: dict[str, Any]) -> Any:
     axis.step(*zip(*result["our_limit"], strict=True), where="post", label="our limit", linewidth=1)
     axis.set(xlabel="seconds", ylabel="jobs", ylim=(0, 2 * result["limit"]))
     axis.legend(fontsize=8)
+    return figure
+
+
+def _cluster(rows: list[dict[str, Any]]) -> Any:
+    figure, axes = pyplot.subplots(1, 3, figsize=(11, 2.6))
+    for axis, key in zip(axes, ("makespan_over_ideal", "mean_queue", "requests_per_job"), strict=True):
+        axis.bar([str(row["workers"]) for row in rows], [row[key] for row in rows])
+        axis.set_title(key.replace("_", " "), fontsize=10)
+        axis.set_xlabel("workers")
     return figure
 
 

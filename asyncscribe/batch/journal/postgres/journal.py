@@ -133,6 +133,10 @@ class PostgresJournal:
         """The limits of all runs, oldest first: Unix seconds, jobs."""
         return await self._do(facts.limits())
 
+    async def steps(self) -> dict[str, int]:
+        """How many jobs of recordings there are, by their step."""
+        return await self._do(facts.steps())
+
     # Recordings.
 
     async def entries(self, identities: Sequence[str]) -> dict[str, Entry]:
