@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -41,6 +42,9 @@ from asyncscribe.cli.options import (
 )
 from asyncscribe.files import whole_or_nothing
 
+if TYPE_CHECKING:
+    from asyncscribe.batch.journal.postgres import PostgresJournal
+
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of the batch.")]
 
 
@@ -48,14 +52,22 @@ def status(folder: OutputFolder = None, as_json: AsJson = False, journal: Shared
     """Show how far a batch is: counts, hours of audio, resubmissions, failures by reason. Also while it runs."""
 
     async def work() -> Exit:
-        summary = Summary()
         async with journal_of(folder, journal) as opened:
-            async for entry in opened.all():
-                summary.take(entry)
+            summary = await _summary(opened)
         (_json if as_json else _table)(folder, summary)
         return Exit.DONE
 
     run(work)
+
+
+async def _summary(journal: SqliteJournal | PostgresJournal) -> Summary:
+    if not isinstance(journal, SqliteJournal):
+        counted = await journal.totals()
+        return Summary(**{one.name: getattr(counted, one.name) for one in fields(counted)})
+    summary = Summary()
+    async for entry in journal.all():
+        summary.take(entry)
+    return summary
 
 
 def _cost(summary: Summary) -> tuple[float, float]:
@@ -128,9 +140,7 @@ def report(
 
     async def work() -> Exit:
         async with journal_of(folder, journal) as opened:
-            totals = Summary()
-            async for entry in opened.all():
-                totals.take(entry)
+            totals = await _summary(opened)
             heading = ReportSummary(
                 f"Batch {printable(here.resolve().name)}", datetime.now(UTC), _totals(totals), await opened.limits()
             )

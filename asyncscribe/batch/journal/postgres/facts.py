@@ -18,10 +18,6 @@ _FORGET = """
     WHERE service = %s
 """
 _LATEST_IDS = "SELECT ids FROM jobs WHERE service = %s AND ids <> '[]' ORDER BY key DESC LIMIT %s"
-# All of them are read: what other queries must not do is right here.
-_STEPS = """
-    SELECT step, count(*) FROM jobs WHERE EXISTS (SELECT 1 FROM recordings WHERE job = jobs.key) GROUP BY step
-"""
 _ALLOW = "INSERT INTO budgets (run, allowed) VALUES (%s, %s) ON CONFLICT (run) DO UPDATE SET allowed = excluded.allowed"
 
 
@@ -66,16 +62,6 @@ def latest_ids(service: str, limit: int) -> Work[list[TranscriptId]]:
 def limit(moment: float, jobs: int) -> Work[None]:
     """See `Journal`."""
     return _telling("INSERT INTO limits VALUES (%s, %s)", moment, jobs)
-
-
-def steps() -> Work[dict[str, int]]:
-    """How many recordings there are, by the step of their job."""
-
-    def work(connection: Connection) -> Callable[[], dict[str, int]]:
-        cursor = connection.execute(_STEPS)
-        return lambda: dict(cursor.fetchall())
-
-    return work
 
 
 def limits() -> Work[list[tuple[float, int]]]:

@@ -20,6 +20,7 @@ from asyncscribe.batch.journal.postgres.connection import PostgresStore, Work
 from asyncscribe.batch.journal.postgres.lister import listing
 from asyncscribe.batch.journal.postgres.places import Places
 from asyncscribe.batch.journal.postgres.steps import Fence
+from asyncscribe.batch.journal.postgres.totals import Totals, totals
 from asyncscribe.batch.journal.postgres.workers import Claim, Claiming, Member, Stray
 from asyncscribe.batch.journal.records import Entry, JobRecord, Newcomer, Recording
 from asyncscribe.batch.journal.rows import text_of
@@ -133,9 +134,9 @@ class PostgresJournal:
         """The limits of all runs, oldest first: Unix seconds, jobs."""
         return await self._do(facts.limits())
 
-    async def steps(self) -> dict[str, int]:
-        """How many jobs of recordings there are, by their step."""
-        return await self._do(facts.steps())
+    async def totals(self) -> Totals:
+        """What it adds up to, counted by the database."""
+        return await self._do(totals())
 
     # Recordings.
 
