@@ -17,7 +17,7 @@ from typing import Any
 from asyncscribe import AsyncClient, Backoff, HttpBudget, TranscriptionConfig
 from asyncscribe.batch import Batch, Format, SqliteJournal
 from asyncscribe.batch.inputs.identity import content_of_url, fingerprint, identity_of
-from asyncscribe.batch.journal.records import Entry, JobRecord, Journal, Newcomer, Recording, Step
+from asyncscribe.batch.journal.records import Entry, JobRecord, Journal, Newcomer, Recording, SavedState
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME
 from asyncscribe.batch.outputs import FolderOutputs
 from asyncscribe.models.transcript import TranscriptId
@@ -196,7 +196,7 @@ class _Forgetful:
             yield entry
 
     async def assign(self, recordings: Sequence[Recording], config: str) -> list[JobRecord]:
-        return [JobRecord(next(self._keys), "", one.content or "", config, Step.FOUND) for one in recordings]
+        return [JobRecord(next(self._keys), "", one.content or "", config, SavedState.FOUND) for one in recordings]
 
     async def keep(self, recording: Recording) -> None:
         pass
@@ -231,7 +231,7 @@ class _Forgetful:
         pass
 
     async def begin_again(self, key: int) -> JobRecord:
-        return JobRecord(key, "", "", "", Step.FOUND)
+        return JobRecord(key, "", "", "", SavedState.FOUND)
 
     async def adopt(self, key: int, transcript_id: TranscriptId, audio_url: str | None) -> None:
         pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from asyncscribe.batch.finding import Find
+from asyncscribe.batch.finding import Candidate
 from asyncscribe.batch.journal.ledger import Check, JournalLedger
 from asyncscribe.batch.journal.records import JobRecord, Journal
 from asyncscribe.ledger import ResumePoint
@@ -18,7 +18,7 @@ class Claims(Protocol):
         """How many other processes take part."""
         ...
 
-    async def claim(self, find: Find) -> bool:
+    async def claim(self, find: Candidate) -> bool:
         """Have the job of a recording; whether it is ours now. What is known of it is brought up to date."""
         ...
 
@@ -61,7 +61,7 @@ class Alone:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    async def claim(self, find: Find) -> bool:
+    async def claim(self, find: Candidate) -> bool:
         """See `Claims`."""
         return find.job is not None
 

@@ -22,7 +22,7 @@ PAGES = 2
 PATIENCE = 10.0
 
 
-class Ends:
+class CompletionTimes:
     """Asks for as many ended jobs at once as a page lists. For the record: what can't be had is left out.
 
     Args:

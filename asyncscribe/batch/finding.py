@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asyncscribe.batch.inputs.discovery import Item
+from asyncscribe.batch.inputs.discovery import BatchItem
 from asyncscribe.batch.inputs.identity import (
-    Look,
+    FileStamp,
     content_of_file,
     content_of_item,
     identity_of,
-    look_at,
+    stamp_of,
 )
 from asyncscribe.batch.journal.records import Entry, JobRecord, Journal, Newcomer, Recording
 from asyncscribe.batch.outputs import Outputs
@@ -22,23 +22,23 @@ from asyncscribe.sources import name_of
 
 
 @dataclass(slots=True)
-class Find:
+class Candidate:
     """A recording that was found.
 
     Attributes:
         item: Where it is.
         recording: What is known of it; without content if it has to be read first.
-        look: Its file at this moment; None if there is none, or nothing in it.
+        stamp: Its file at this moment; None if there is none, or nothing in it.
         job: Its present job; None if it has to be read first, or is new.
-        there: The formats of which there is a file in the output folder.
+        outputs_exist: The formats of which there is a file in the output folder.
         files: Which job's transcript is in each.
     """
 
-    item: Item
+    item: BatchItem
     recording: Recording
-    look: Look | None
+    stamp: FileStamp | None
     job: JobRecord | None = None
-    there: frozenset[str] = frozenset()
+    outputs_exist: frozenset[str] = frozenset()
     files: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -75,7 +75,7 @@ class Finder:
         self._covers = covers
         self._lost = lost
 
-    async def find(self, items: Sequence[Item]) -> list[Find]:
+    async def find(self, items: Sequence[BatchItem]) -> list[Candidate]:
         """What is known of each.
 
         Raises:
@@ -85,54 +85,54 @@ class Finder:
         identities = [identity_of(item.source) for item in items]
         loop = asyncio.get_running_loop()
         # At the same time: of a large batch that is nearly done, this is all there is to do.
-        looking = loop.run_in_executor(None, lambda: [look_at_item(item) for item in items])
+        stamping = loop.run_in_executor(None, lambda: [stamp_of_item(item) for item in items])
         try:
             entries = await self._journal.entries(identities)
         finally:
-            looks = await looking
-        await self._name(items, identities, looks, entries)
+            stamps = await stamping
+        await self._name(items, identities, stamps, entries)
         found = [entries[identity] for identity in identities]
-        there = await loop.run_in_executor(None, presence, self._outputs, found, self._lost)
-        finds = [
-            known(item, entry, look, present, self._service, self._config)
-            for item, entry, look, present in zip(items, found, looks, there, strict=True)
+        outputs_exist = await loop.run_in_executor(None, presence, self._outputs, found, self._lost)
+        candidates = [
+            known(item, entry, stamp, present, self._service, self._config)
+            for item, entry, stamp, present in zip(items, found, stamps, outputs_exist, strict=True)
         ]
-        await self.assign([find for find in finds if find.job is None and find.recording.content is not None])
-        return finds
+        await self.assign([find for find in candidates if find.job is None and find.recording.content is not None])
+        return candidates
 
-    async def look_again(self, find: Find) -> None:
+    async def look_again(self, find: Candidate) -> None:
         """Ask once more for what was written of a recording."""
         identity = find.recording.identity
         find.files = dict((await self._journal.entries([identity]))[identity].files)
-        find.there = self._outputs.present(find.name, find.files)
+        find.outputs_exist = self._outputs.present(find.name, find.files)
 
-    async def assign(self, finds: Sequence[Find]) -> None:
+    async def assign(self, candidates: Sequence[Candidate]) -> None:
         """Give recordings whose content is known the job of it."""
-        if finds:
-            jobs = await self._journal.assign([find.recording for find in finds], self._config)
-            for find, job in zip(finds, jobs, strict=True):
+        if candidates:
+            jobs = await self._journal.assign([find.recording for find in candidates], self._config)
+            for find, job in zip(candidates, jobs, strict=True):
                 find.job = job
 
     async def _name(
         self,
-        items: Sequence[Item],
+        items: Sequence[BatchItem],
         identities: Sequence[str],
-        looks: Sequence[Look | None],
+        stamps: Sequence[FileStamp | None],
         entries: dict[str, Entry],
     ) -> None:
         """Give names to those that have none."""
         new = {
-            identity: (Newcomer(identity, name_of(item.source), item.name), item, look)
-            for item, identity, look in zip(items, identities, looks, strict=True)
+            identity: (Newcomer(identity, name_of(item.source), item.name), item, stamp)
+            for item, identity, stamp in zip(items, identities, stamps, strict=True)
             if identity not in entries
         }
         if not new:
             return
         named = await self._journal.name([newcomer for newcomer, _, _ in new.values()])
-        for (newcomer, item, look), entry in zip(new.values(), named, strict=True):
-            entries[newcomer.identity] = entry or await self._settle_name(newcomer, item, look)
+        for (newcomer, item, stamp), entry in zip(new.values(), named, strict=True):
+            entries[newcomer.identity] = entry or await self._settle_name(newcomer, item, stamp)
 
-    async def _settle_name(self, newcomer: Newcomer, item: Item, look: Look | None) -> Entry:
+    async def _settle_name(self, newcomer: Newcomer, item: BatchItem, stamp: FileStamp | None) -> Entry:
         """A name for a newcomer whose name is taken: perhaps by itself, from where it was before."""
         alike = [entry.recording for entry in await self._journal.alike(newcomer)]
         if not isinstance(item.source, Path):
@@ -140,27 +140,27 @@ class Finder:
             same = [one for one in alike if one.content == content]
         else:
             files = [one for one in alike if "://" not in one.identity]
-            there = await asyncio.get_running_loop().run_in_executor(
+            outputs_exist = await asyncio.get_running_loop().run_in_executor(
                 None, lambda: [_exists(Path(one.identity)) for one in files]
             )
             # What lies elsewhere now is most likely what has not changed, and is called the same there.
             same = sorted(
-                (one for one, exists in zip(files, there, strict=True) if not exists),
+                (one for one, exists in zip(files, outputs_exist, strict=True) if not exists),
                 key=lambda one: (
-                    look is None or (one.size, one.modified) != (look.size, look.modified),
+                    stamp is None or (one.size, one.modified) != (stamp.size, stamp.modified),
                     Path(one.identity).name != Path(newcomer.identity).name,
                 ),
             )
             if not same:
-                here = [one for one, exists in zip(files, there, strict=True) if exists]
-                same = [one for one in here if await self._is_same(item.source, look, one)]
+                here = [one for one, exists in zip(files, outputs_exist, strict=True) if exists]
+                same = [one for one in here if await self._is_same(item.source, stamp, one)]
         if same:
             return await self._journal.take_over(same[0].identity, newcomer)
         return await self._journal.name_apart(newcomer)
 
-    async def _is_same(self, path: Path, look: Look | None, holder: Recording) -> bool:
+    async def _is_same(self, path: Path, stamp: FileStamp | None, holder: Recording) -> bool:
         """Whether a newcomer is a recording that is known, seen from elsewhere."""
-        if look is None or holder.size != look.size or self._covers(Path(holder.identity)):
+        if stamp is None or holder.size != stamp.size or self._covers(Path(holder.identity)):
             return False
         try:
             return await content_of_file(path) == holder.content
@@ -174,62 +174,64 @@ def presence(outputs: Outputs, entries: Sequence[Entry], journal: Path) -> list[
     Raises:
         JournalLost: There is a file in any format, and the journal knows of no job.
     """
-    there = []
+    outputs_exist = []
     for entry in entries:
         name = entry.recording.name
         present = outputs.present(name, entry.files, every=entry.job is None)
         if present and entry.job is None:
             raise JournalLost(journal, Path(outputs.path(name, min(present))))
-        there.append(present)
-    return there
+        outputs_exist.append(present)
+    return outputs_exist
 
 
-def look_at_item(item: Item) -> Look | None:
+def stamp_of_item(item: BatchItem) -> FileStamp | None:
     """The file of a recording at this moment; None for an address."""
-    return look_at(item.source) if isinstance(item.source, Path) else None
+    return stamp_of(item.source) if isinstance(item.source, Path) else None
 
 
-def known(item: Item, entry: Entry, look: Look | None, there: frozenset[str], service: str, config: str) -> Find:
+def known(
+    item: BatchItem, entry: Entry, stamp: FileStamp | None, outputs_exist: frozenset[str], service: str, config: str
+) -> Candidate:
     """What can be told without reading the recording; its job only if that is of this service and configuration."""
-    recording, job = recognised(item, entry.recording, look), entry.job
+    recording, job = recognised(item, entry.recording, stamp), entry.job
     if job is not None and (job.service, job.content, job.config) != (service, recording.content, config):
         job = None
-    return Find(item, recording, look, job, there, dict(entry.files))
+    return Candidate(item, recording, stamp, job, outputs_exist, dict(entry.files))
 
 
-async def read(find: Find) -> bool:
+async def read(find: Candidate) -> bool:
     """Read a recording, so that its content is known; whether that could be done, of a file that kept still."""
     path = find.item.source
     if not isinstance(path, Path):
         return True
     for _ in range(2):
-        look = look_at(path)
-        if look is None:
+        stamp = stamp_of(path)
+        if stamp is None:
             return False
         try:
             content = await content_of_file(path)
         except OSError:
             return False
-        if look_at(path) == look:
-            find.look = look
+        if stamp_of(path) == stamp:
+            find.stamp = stamp
             recording = find.recording
             find.recording = Recording(
-                recording.identity, recording.name, name_of(path), look.size, look.modified, content
+                recording.identity, recording.name, name_of(path), stamp.size, stamp.modified, content
             )
             return True
     return False
 
 
-def recognised(item: Item, known: Recording, look: Look | None) -> Recording:
+def recognised(item: BatchItem, known: Recording, stamp: FileStamp | None) -> Recording:
     """A recording as the journal knows it; without its content if it has to be read again."""
     source = name_of(item.source)
     if not isinstance(item.source, Path):
         content = content_of_item(item.source, item.content)
         seconds = known.seconds if known.content == content else None
         return Recording(known.identity, known.name, source, content=content, seconds=seconds)
-    unchanged = look is not None and (known.size, known.modified) == (look.size, look.modified)
+    unchanged = stamp is not None and (known.size, known.modified) == (stamp.size, stamp.modified)
     # Of a file that is gone, what was sent earlier can still be had.
-    if known.content is not None and (unchanged or (look is None and not _exists(item.source))):
+    if known.content is not None and (unchanged or (stamp is None and not _exists(item.source))):
         return known
     return Recording(known.identity, known.name, source)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from enum import Enum, auto
 
-from asyncscribe.batch.journal.records import JobRecord, Step
+from asyncscribe.batch.journal.records import JobRecord, SavedState
 
 
 class Plan(Enum):
@@ -27,7 +27,7 @@ def plan(
     job: JobRecord,
     *,
     formats: Iterable[str],
-    there: Collection[str],
+    outputs_exist: Collection[str],
     files: Mapping[str, int],
     under_way: bool = False,
     retry_failed: bool = False,
@@ -37,16 +37,18 @@ def plan(
     Args:
         job: The job of the recording's present content and configuration.
         formats: What is to be written.
-        there: The formats of which there is a file.
+        outputs_exist: The formats of which there is a file.
         files: Which job's transcript was written to each of them.
         under_way: Whether this run works on the job already.
         retry_failed: Whether failed jobs are tried again.
     """
     if under_way:
         return Plan.SHARE
-    if job.step is Step.COMPLETED and all(form in there and files.get(form) == job.key for form in formats):
+    if job.step is SavedState.COMPLETED and all(
+        form in outputs_exist and files.get(form) == job.key for form in formats
+    ):
         return Plan.NOTHING
-    if job.step is Step.FAILED:
+    if job.step is SavedState.FAILED:
         return Plan.BEGIN_AGAIN if retry_failed else Plan.LEAVE
     return Plan.WORK
 

@@ -15,14 +15,14 @@ from typing import Any, Self
 
 from asyncscribe.batch.allowance import Admission, Allowance
 from asyncscribe.batch.claims import Alone, Claims
-from asyncscribe.batch.completion_times import Ends
-from asyncscribe.batch.finding import Find, Finder, read
-from asyncscribe.batch.inputs.discovery import Discovery, Item, Unreadable, is_url
-from asyncscribe.batch.inputs.identity import fingerprint, look_at
+from asyncscribe.batch.completion_times import CompletionTimes
+from asyncscribe.batch.finding import Candidate, Finder, read
+from asyncscribe.batch.inputs.discovery import BatchItem, Discovery, Unreadable, is_url
+from asyncscribe.batch.inputs.identity import fingerprint, stamp_of
 from asyncscribe.batch.inputs.probing import Length, can_probe, length_of
 from asyncscribe.batch.inputs.stores import is_store
 from asyncscribe.batch.journal.migration import EMBEDDED
-from asyncscribe.batch.journal.records import JobRecord, Journal, Step
+from asyncscribe.batch.journal.records import JobRecord, Journal, SavedState
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME, SqliteJournal
 from asyncscribe.batch.outputs import FolderOutputs, Format, Outputs
 from asyncscribe.batch.planning import Plan, is_paid, plan
@@ -66,7 +66,7 @@ class BatchOutcome:
         elapsed: Seconds from when it was taken up to the end.
     """
 
-    item: Item
+    item: BatchItem
     transcript: Transcript | None
     error: Exception | None
     files: tuple[PurePath | str, ...]
@@ -133,7 +133,7 @@ class Batch:
         self._service = EMBEDDED if ephemeral else client.base_url
         self._given = journal
         self._claims = claims
-        self._elsewhere: list[Item] = []
+        self._elsewhere: list[BatchItem] = []
         self._sharing = 0
         self._opened: Journal | None = None
         self._exit = AsyncExitStack()
@@ -142,7 +142,7 @@ class Batch:
         self._reachability = Reachability()
         self._under_way = UnderWay()
         self._tasks = Tasks()
-        self._ends = Ends(client, self._tasks)
+        self._ends = CompletionTimes(client, self._tasks)
         self._begun = 0.0
         self._limits: list[tuple[float, int]] = []
         self.skipped = 0
@@ -279,7 +279,7 @@ class Batch:
         async for work in self._works(sources):
             works[position] = work
             position += 1
-            find = work.finds[0]
+            find = work.candidates[0]
             if work.job is None or work.ledger is None:
                 yield TranscriptionRequest(_unreadable(find))
             else:
@@ -321,7 +321,7 @@ class Batch:
             self._sharing = self._ours.others
             self._client.share_allowance(1 + self._sharing)
 
-    async def _finds(self, chunks: AsyncIterator[list[Item]]) -> AsyncIterator[Find]:
+    async def _finds(self, chunks: AsyncIterator[list[BatchItem]]) -> AsyncIterator[Candidate]:
         finder = Finder(
             self._journal, self._outputs, self._service, self._fingerprint, self._discovery.covers, self._lost
         )
@@ -341,7 +341,7 @@ class Batch:
                     await finder.look_again(find)
                 yield find
 
-    async def _take_up(self, find: Find, *, first: bool) -> tuple[Work | None, bool]:
+    async def _take_up(self, find: Candidate, *, first: bool) -> tuple[Work | None, bool]:
         """The work that a recording is, None for none; and whether it is put off, as its length is not known."""
         job = find.job
         if job is None:
@@ -367,17 +367,17 @@ class Batch:
                 return None, False
         return await self._begin(find, job, what, first=first)
 
-    def _plan(self, find: Find, job: JobRecord) -> Plan:
+    def _plan(self, find: Candidate, job: JobRecord) -> Plan:
         return plan(
             job,
             formats=self._outputs.formats,
-            there=find.there,
+            outputs_exist=find.outputs_exist,
             files=find.files,
             under_way=self._under_way.has(job.key),
             retry_failed=self._retry_failed,
         )
 
-    async def _begin(self, find: Find, job: JobRecord, what: Plan, *, first: bool) -> tuple[Work | None, bool]:
+    async def _begin(self, find: Candidate, job: JobRecord, what: Plan, *, first: bool) -> tuple[Work | None, bool]:
         limited = self._allowance.is_limited and (what is Plan.BEGIN_AGAIN or not is_paid(job))
         length = await self._length(find) if limited else None
         if limited and length is None and first and self._claims_alone:
@@ -391,13 +391,13 @@ class Batch:
         self._under_way.begin(work)
         return work, False
 
-    async def _was_put_off(self, find: Find, job: JobRecord) -> bool:
+    async def _was_put_off(self, find: Candidate, job: JobRecord) -> bool:
         """Whether it is for a recording's length alone that nothing was done about it the first time."""
         # One that was submitted since then has the content of another one that was put off.
-        anew = not is_paid(job) or job.step is Step.FAILED or job.times.get("submitting", 0.0) >= self._begun
+        anew = not is_paid(job) or job.step is SavedState.FAILED or job.times.get("submitting", 0.0) >= self._begun
         return anew and await self._length(find) is None
 
-    async def _length(self, find: Find) -> float | None:
+    async def _length(self, find: Candidate) -> float | None:
         """Seconds of audio that are paid for; None if that is not known."""
         path = find.item.source
         if not isinstance(path, Path):
@@ -441,7 +441,7 @@ class Batch:
         elapsed = time.monotonic() - work.begun
         ended: list[BatchOutcome] = []
         written: dict[str, Sequence[str]] = {}
-        for find in work.finds:
+        for find in work.candidates:
             error, files = outcome.error, tuple[PurePath | str, ...]()
             if outcome.transcript is not None:
                 error, files = await self._write(find, outcome.transcript)
@@ -451,7 +451,7 @@ class Batch:
             ended.append(BatchOutcome(item, outcome.transcript, error, files, outcome.submissions, elapsed))
         try:
             await self._keep_end(work, outcome, written)
-            for find, one in zip(work.finds, ended, strict=True):
+            for find, one in zip(work.candidates, ended, strict=True):
                 # What the next run tries again is kept with its reason, for those who look at the journal.
                 is_open = one.transcript is not None or judge(one.error).ending is Ending.OPEN
                 if one.error is not None and is_open and not isinstance(one.error, JournalError):
@@ -490,7 +490,9 @@ class Batch:
             return None
         return Length(seconds, max(1, channels or 1)).billed(each_channel=self._config.multichannel)
 
-    async def _write(self, find: Find, transcript: Transcript) -> tuple[Exception | None, tuple[PurePath | str, ...]]:
+    async def _write(
+        self, find: Candidate, transcript: Transcript
+    ) -> tuple[Exception | None, tuple[PurePath | str, ...]]:
         if find.files.keys() & set(self._outputs.formats):
             # Should the process end before the new files are kept, the old ones must not be taken for them.
             await self._journal.rewriting(find.recording.identity, self._outputs.formats)
@@ -513,7 +515,7 @@ class Batch:
             await self._journal.limit(moment, limit)
 
 
-async def _check_unchanged(find: Find) -> None:
+async def _check_unchanged(find: Candidate) -> None:
     """Check that a file is still what was hashed: what was sent is to be what is recorded.
 
     Raises:
@@ -521,8 +523,8 @@ async def _check_unchanged(find: Find) -> None:
     """
     path = find.item.source
     if isinstance(path, Path):
-        look = await asyncio.get_running_loop().run_in_executor(None, look_at, path)
-        if look != find.look:
+        stamp = await asyncio.get_running_loop().run_in_executor(None, stamp_of, path)
+        if stamp != find.stamp:
             raise SourceError(name_of(path), "it was changed while it was sent; the next run sends it again")
 
 
@@ -532,12 +534,12 @@ def _outputs(output: str, formats: Sequence[Format | str], *, trusting: bool) ->
     return FolderOutputs(Path(output), formats, trusting=trusting)
 
 
-async def _chunks(items: Sequence[Item]) -> AsyncIterator[list[Item]]:
+async def _chunks(items: Sequence[BatchItem]) -> AsyncIterator[list[BatchItem]]:
     for start in range(0, len(items), CHUNK):
         yield list(items[start : start + CHUNK])
 
 
-def _unreadable(find: Find) -> SignedOnDemand:
+def _unreadable(find: Candidate) -> SignedOnDemand:
     """Stands for a recording that can't be read; it says why, and nothing is sent."""
     source: Any = find.item.source
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import anyio
 
-from asyncscribe.batch.finding import Find, known, look_at_item, presence
-from asyncscribe.batch.inputs.discovery import Discovery, Item, Unreadable
+from asyncscribe.batch.finding import Candidate, known, presence, stamp_of_item
+from asyncscribe.batch.inputs.discovery import BatchItem, Discovery, Unreadable
 from asyncscribe.batch.inputs.identity import fingerprint, identity_of
 from asyncscribe.batch.inputs.probing import Length, length_of
 from asyncscribe.batch.journal.records import Entry, Journal, Recording
@@ -25,7 +25,7 @@ PROBES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Prospect:
+class Forecast:
     """What a run would do about a recording.
 
     Attributes:
@@ -36,7 +36,7 @@ class Prospect:
         usable: Whether there is anything to send.
     """
 
-    item: Item
+    item: BatchItem
     plan: Plan
     length: Length | None
     paid: bool
@@ -80,7 +80,7 @@ class Survey:
         self._retry_failed = retry_failed
         self.unreadable: list[Unreadable] = []
 
-    async def run(self, sources: Sequence[str]) -> AsyncGenerator[Prospect, None]:
+    async def run(self, sources: Sequence[str]) -> AsyncGenerator[Forecast, None]:
         """What a run would do about each recording, and how long the new ones are.
 
         Raises:
@@ -90,15 +90,15 @@ class Survey:
         self.unreadable = discovery.unreadable
         probes = anyio.CapacityLimiter(PROBES)
         async for items in discovery.chunks():
-            prospects = [self._prospect(find) for find in await self._finds(items)]
+            forecasts = [self._forecast(find) for find in await self._finds(items)]
             async with anyio.create_task_group() as group:
-                for number, prospect in enumerate(prospects):
-                    if _has_to_be_measured(prospect):
-                        group.start_soon(_measure, prospects, number, probes)
-            for prospect in prospects:
-                yield prospect
+                for number, forecast in enumerate(forecasts):
+                    if _has_to_be_measured(forecast):
+                        group.start_soon(_measure, forecasts, number, probes)
+            for forecast in forecasts:
+                yield forecast
 
-    async def _finds(self, items: Sequence[Item]) -> list[Find]:
+    async def _finds(self, items: Sequence[BatchItem]) -> list[Candidate]:
         identities = [identity_of(item.source) for item in items]
         entries = await self._journal.entries(identities) if self._journal is not None else {}
         some = [
@@ -107,39 +107,39 @@ class Survey:
         ]
         return await asyncio.get_running_loop().run_in_executor(None, self._look, items, some)
 
-    def _look(self, items: Sequence[Item], entries: Sequence[Entry]) -> list[Find]:
-        there = presence(self._outputs, entries, self._output / JOURNAL_NAME)
+    def _look(self, items: Sequence[BatchItem], entries: Sequence[Entry]) -> list[Candidate]:
+        outputs_exist = presence(self._outputs, entries, self._output / JOURNAL_NAME)
         return [
-            known(item, entry, look_at_item(item), present, self._service, self._config)
-            for item, entry, present in zip(items, entries, there, strict=True)
+            known(item, entry, stamp_of_item(item), present, self._service, self._config)
+            for item, entry, present in zip(items, entries, outputs_exist, strict=True)
         ]
 
-    def _prospect(self, find: Find) -> Prospect:
+    def _forecast(self, find: Candidate) -> Forecast:
         job = find.job
         seconds = find.recording.seconds
         # What was measured for an earlier run is seconds alone.
         length = None if seconds is None or self._each_channel else Length(seconds)
         item = replace(find.item, name=find.name)
         if job is None:
-            usable = find.look is not None or not isinstance(find.item.source, Path)
-            return Prospect(item, Plan.WORK, length, paid=False, usable=usable)
+            usable = find.stamp is not None or not isinstance(find.item.source, Path)
+            return Forecast(item, Plan.WORK, length, paid=False, usable=usable)
         what = plan(
             job,
             formats=self._outputs.formats,
-            there=find.there,
+            outputs_exist=find.outputs_exist,
             files=find.files,
             retry_failed=self._retry_failed,
         )
-        return Prospect(item, what, length, paid=is_paid(job) and what is Plan.WORK)
+        return Forecast(item, what, length, paid=is_paid(job) and what is Plan.WORK)
 
 
-def _has_to_be_measured(prospect: Prospect) -> bool:
-    begins = prospect.plan in {Plan.WORK, Plan.BEGIN_AGAIN} and not prospect.paid and prospect.usable
-    return begins and prospect.length is None and isinstance(prospect.item.source, Path)
+def _has_to_be_measured(forecast: Forecast) -> bool:
+    begins = forecast.plan in {Plan.WORK, Plan.BEGIN_AGAIN} and not forecast.paid and forecast.usable
+    return begins and forecast.length is None and isinstance(forecast.item.source, Path)
 
 
-async def _measure(prospects: list[Prospect], number: int, probes: anyio.CapacityLimiter) -> None:
-    prospect = prospects[number]
+async def _measure(forecasts: list[Forecast], number: int, probes: anyio.CapacityLimiter) -> None:
+    forecast = forecasts[number]
     async with probes:
-        length = await length_of(Path(str(prospect.item.source)))
-    prospects[number] = replace(prospect, length=length)
+        length = await length_of(Path(str(forecast.item.source)))
+    forecasts[number] = replace(forecast, length=length)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from asyncscribe.batch.finding import Find
+from asyncscribe.batch.finding import Candidate
 from asyncscribe.batch.journal.ledger import JournalLedger
 from asyncscribe.batch.journal.records import JobRecord
 
@@ -16,7 +16,7 @@ class Work:
     """A job of this run, and the recordings that it serves.
 
     Attributes:
-        finds: The recordings.
+        candidates: The recordings.
         job: The job; None for a recording that can't be read.
         ledger: Keeps its steps.
         counts: Whether the allowance counts it.
@@ -24,7 +24,7 @@ class Work:
         begun: When it was taken up, seconds of `time.monotonic`.
     """
 
-    finds: list[Find]
+    candidates: list[Candidate]
     job: JobRecord | None = None
     ledger: JournalLedger | None = None
     counts: bool = False
@@ -51,9 +51,9 @@ class UnderWay:
         if work.job is not None:
             self._works[work.job.key] = work
 
-    def share(self, key: int, find: Find) -> None:
+    def share(self, key: int, find: Candidate) -> None:
         """The transcript of a job that is worked on serves one more recording."""
-        self._works[key].finds.append(find)
+        self._works[key].candidates.append(find)
 
     def end(self, work: Work) -> None:
         """A work has ended: no recording can join it any more."""

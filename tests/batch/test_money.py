@@ -90,7 +90,7 @@ async def test_what_is_cut_short_has_no_length_and_stops_nothing(server, client,
     broken.write_bytes(content)
     assert await length_of(broken) is None
     survey = Survey(tmp_path / "out", None, server.base_url)
-    assert [prospect.length async for prospect in survey.run([str(broken.parent)])] == [None]
+    assert [forecast.length async for forecast in survey.run([str(broken.parent)])] == [None]
     _, outcomes = await run(client, tmp_path / "out", broken.parent, max_hours=1)
     assert [outcome.error for outcome in outcomes] == [None]
 

@@ -26,7 +26,7 @@ async def run(client, output, *sources, **options):
 
 async def survey(output, *sources, journal=None, service="", **options):
     survey = Survey(output, journal, service, **options)
-    return [prospect async for prospect in survey.run([str(source) for source in sources])]
+    return [forecast async for forecast in survey.run([str(source) for source in sources])]
 
 
 def posts(server):
@@ -206,8 +206,8 @@ async def test_a_file_is_known_by_whatever_way_it_is_named(server, client, folde
     await run(client, output, folder)
     monkeypatch.chdir(folder)
     async with SqliteJournal(output, read_only=True) as journal:
-        prospects = await survey(output, ".", journal=journal, service=server.base_url)
-    assert [prospect.plan for prospect in prospects] == [Plan.NOTHING] * 5
+        forecasts = await survey(output, ".", journal=journal, service=server.base_url)
+    assert [forecast.plan for forecast in forecasts] == [Plan.NOTHING] * 5
 
 
 async def test_a_later_version_is_not_touched(client, output):

@@ -177,13 +177,13 @@ async def test_a_file_that_never_keeps_still_is_not_paid_for(server, client, tmp
 
     source = put(tmp_path / "a.wav", b"\1")
     moments = iter(range(1, 100))
-    look_at = finding.look_at
+    stamp_of = finding.stamp_of
 
     def moving(path):
         os.utime(path, ns=(0, next(moments)))
-        return look_at(path)
+        return stamp_of(path)
 
-    monkeypatch.setattr(finding, "look_at", moving)
+    monkeypatch.setattr(finding, "stamp_of", moving)
     _, outcomes = await run(client, tmp_path / "out", source)
     assert "being written" in str(outcomes[0].error)
     assert paid(server) == 0
@@ -230,7 +230,7 @@ async def test_a_key_that_was_rotated_goes_on(nothing_left, folder, tmp_path):
 async def test_a_dry_run_writes_nothing_and_looks_on_while_a_batch_runs(server, client, folder, tmp_path):
     output = tmp_path / "out"
     survey = Survey(output, None, server.base_url)
-    assert [prospect.plan async for prospect in survey.run([str(folder)])] == [Plan.WORK] * 5
+    assert [forecast.plan async for forecast in survey.run([str(folder)])] == [Plan.WORK] * 5
     assert not output.exists()
     async with Batch(client, output) as batch:
         outcomes = batch.run([str(folder)])
@@ -238,6 +238,6 @@ async def test_a_dry_run_writes_nothing_and_looks_on_while_a_batch_runs(server, 
         async with SqliteJournal(output, read_only=True) as journal:
             before = sorted(output.rglob("*"))
             survey = Survey(output, journal, server.base_url)
-            assert len([prospect async for prospect in survey.run([str(folder)])]) == 5
+            assert len([forecast async for forecast in survey.run([str(folder)])]) == 5
             assert sorted(output.rglob("*")) == before
         assert len([outcome async for outcome in outcomes]) == 4

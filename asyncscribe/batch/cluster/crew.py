@@ -11,7 +11,7 @@ from datetime import datetime
 import anyio
 
 from asyncscribe.batch.cluster.leases import BEAT, LEASE, Worker
-from asyncscribe.batch.finding import Find
+from asyncscribe.batch.finding import Candidate
 from asyncscribe.batch.journal.ledger import Check, JournalLedger
 from asyncscribe.batch.journal.postgres import PostgresJournal
 from asyncscribe.batch.journal.records import JobRecord
@@ -54,7 +54,7 @@ class Crew:
         """See `Claims`."""
         return max(0, self.worker.alive - 1)
 
-    async def claim(self, find: Find) -> bool:
+    async def claim(self, find: Candidate) -> bool:
         """See `Claims`."""
         if find.job is None:
             return False
@@ -68,7 +68,7 @@ class Crew:
         for entry in claim.entries:
             if entry.recording.identity == find.recording.identity:
                 find.files = dict(entry.files)
-                find.there = frozenset(entry.files)
+                find.outputs_exist = frozenset(entry.files)
         return True
 
     def resume(self, job: JobRecord) -> ResumePoint:

@@ -37,7 +37,7 @@ NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1b")
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class BatchItem:
     """One recording of a batch.
 
     Attributes:
@@ -80,7 +80,7 @@ class Discovery:
         self._named: set[Path] | None = None
         self.unreadable: list[Unreadable] = []
 
-    async def chunks(self) -> AsyncIterator[list[Item]]:
+    async def chunks(self) -> AsyncIterator[list[BatchItem]]:
         """The recordings, argument by argument, a few at a time.
 
         Raises:
@@ -99,12 +99,12 @@ class Discovery:
             while some := await loop.run_in_executor(None, lambda here=here: list(islice(here, 250))):  # type: ignore[misc]
                 yield some
 
-    async def _stored(self, argument: str, found: _Found) -> AsyncIterator[list[Item]]:
+    async def _stored(self, argument: str, found: _Found) -> AsyncIterator[list[BatchItem]]:
         some = False
         try:
             async for page in recordings(argument, is_media):
                 items = [
-                    Item(stored.source, safe(stored.name), stored.content)
+                    BatchItem(stored.source, safe(stored.name), stored.content)
                     for stored in page
                     if found.take_address(stored.source.name)
                 ]
@@ -117,7 +117,7 @@ class Discovery:
             if not some:
                 self.unreadable.append(Unreadable(argument, "there is no audio or video below this address"))
 
-    async def items(self) -> AsyncIterator[Item]:
+    async def items(self) -> AsyncIterator[BatchItem]:
         """The recordings, argument by argument."""
         async for some in self.chunks():
             for item in some:
@@ -137,20 +137,20 @@ class Discovery:
             }
         return any(place in self._named for place in (path, *path.parents))
 
-    def _find(self, arguments: Sequence[str], found: _Found) -> Iterator[Item]:
+    def _find(self, arguments: Sequence[str], found: _Found) -> Iterator[BatchItem]:
         for argument in arguments:
             if is_url(argument):
                 if found.take_address(content_of_url(argument)):
-                    yield Item(argument, safe(_url_name(argument)))
+                    yield BatchItem(argument, safe(_url_name(argument)))
                 continue
             for root, top in _roots(argument):
                 if _is_folder(root):
                     yield from self._folder(root, top, found)
                 elif found.take_file(root) and self._is_sendable(root):
                     # Missing or unreadable: the job says so, and counts as failed.
-                    yield Item(root, safe(root.name if root == top else _below(root, top)))
+                    yield BatchItem(root, safe(root.name if root == top else _below(root, top)))
 
-    def _folder(self, root: Path, top: Path, found: _Found) -> Iterator[Item]:
+    def _folder(self, root: Path, top: Path, found: _Found) -> Iterator[BatchItem]:
         try:
             real = root.resolve()
         except (OSError, RuntimeError) as error:
@@ -161,7 +161,7 @@ class Discovery:
             self.unreadable.append(Unreadable(root, problem))
             return
         for path in self._walk(root, frozenset(), found):
-            yield Item(path, safe(_below(path, top)))
+            yield BatchItem(path, safe(_below(path, top)))
         found.took_folder(real)
 
     def _is_sendable(self, path: Path) -> bool:

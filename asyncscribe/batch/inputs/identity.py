@@ -32,7 +32,7 @@ _SIGNATURES = frozenset({"signature", "sig", "x-amz-signature", "x-goog-signatur
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FileStamp:
     """A file at one moment.
 
     Attributes:
@@ -44,11 +44,11 @@ class Look:
     modified: int
 
 
-def look_at(path: Path) -> Look | None:
+def stamp_of(path: Path) -> FileStamp | None:
     """Size and time of change of a regular file; None if there is none with anything in it."""
     try:
         status = path.stat()
-        return Look(status.st_size, status.st_mtime_ns) if path.is_file() and status.st_size else None
+        return FileStamp(status.st_size, status.st_mtime_ns) if path.is_file() and status.st_size else None
     except (OSError, ValueError):
         return None
 

@@ -21,7 +21,7 @@ from asyncscribe.ledger import ResumePoint
 from asyncscribe.models.transcript import TranscriptId
 
 
-class Step(StrEnum):
+class SavedState(StrEnum):
     """The last step of a job that is known to be done."""
 
     FOUND = "found"
@@ -62,7 +62,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     service: str
     content: str
     config: str
-    step: Step
+    step: SavedState
     audio_url: str | None = None
     uploaded: float | None = None
     doubtful_url: str | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from asyncscribe.batch.journal.records import Entry, JobRecord, Recording, Step
+from asyncscribe.batch.journal.records import Entry, JobRecord, Recording, SavedState
 from asyncscribe.models.transcript import TranscriptId
 
 #: The columns of a job, for `job_of`.
@@ -20,7 +20,7 @@ ENTRY = f"identity, name, source, size, modified, recordings.content, seconds, f
 #: Where those are.
 JOINED = "recordings LEFT JOIN jobs ON jobs.key = recordings.job"
 
-_STEPS = {step.value: step for step in Step}
+_STEPS = {step.value: step for step in SavedState}
 #: Reads the ids of a job.
 IDS = msgspec.json.Decoder(tuple[TranscriptId, ...])
 _TIMES = msgspec.json.Decoder(dict[str, float])

@@ -24,7 +24,7 @@ import msgspec
 
 from asyncscribe.batch.inputs.naming import fold, variants
 from asyncscribe.batch.journal.commits import LINGER, Committer
-from asyncscribe.batch.journal.records import Entry, JobRecord, Newcomer, Recording, Step
+from asyncscribe.batch.journal.records import Entry, JobRecord, Newcomer, Recording, SavedState
 from asyncscribe.batch.journal.rows import ENTRY, IDS, JOB, JOINED, entry_of, job_of, text_of
 from asyncscribe.batch.journal.sqlite_file import JOURNAL_NAME, MIGRATIONS, SqliteFile, Work
 from asyncscribe.models.transcript import TranscriptId
@@ -181,7 +181,7 @@ class SqliteJournal:
         stored, now = text_of(times), time.time()
         await self._do(
             lambda connection: _update(
-                connection, key, stored, step=Step.UPLOADED.value, audio_url=audio_url, uploaded=now
+                connection, key, stored, step=SavedState.UPLOADED.value, audio_url=audio_url, uploaded=now
             ),
             linger=LINGER,
         )
@@ -194,7 +194,7 @@ class SqliteJournal:
                 connection,
                 key,
                 stored,
-                step=Step.SUBMITTING.value,
+                step=SavedState.SUBMITTING.value,
                 audio_url=audio_url,
                 doubtful_url=audio_url,
                 doubtful_since=since,
@@ -240,7 +240,7 @@ class SqliteJournal:
                 connection,
                 key,
                 stored,
-                step=Step.COMPLETED.value,
+                step=SavedState.COMPLETED.value,
                 reason=None,
                 category=None,
                 audio_seconds=audio_seconds,
@@ -256,7 +256,7 @@ class SqliteJournal:
         stored = text_of(times)
         self._note(
             lambda connection: _update(
-                connection, key, stored, step=Step.FAILED.value, reason=reason, category=category
+                connection, key, stored, step=SavedState.FAILED.value, reason=reason, category=category
             )
         )
 
@@ -277,7 +277,9 @@ class SqliteJournal:
         """See `Journal`."""
 
         def work(connection: sqlite3.Connection) -> JobRecord:
-            _update(connection, key, None, step=Step.FOUND.value, reason=None, category=None, ids="[]", audio_url=None)
+            _update(
+                connection, key, None, step=SavedState.FOUND.value, reason=None, category=None, ids="[]", audio_url=None
+            )
             return job_of(connection.execute(f"SELECT {JOB} FROM jobs WHERE key = ?", (key,)).fetchone())  # noqa: S608
 
         return await self._do(work)

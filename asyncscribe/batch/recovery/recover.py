@@ -19,11 +19,11 @@ from urllib.parse import quote, urlsplit
 
 import anyio
 
-from asyncscribe.batch.finding import Find, look_at_item, read, recognised
-from asyncscribe.batch.inputs.discovery import Discovery, Item
-from asyncscribe.batch.inputs.identity import content_of_url, fingerprint, identity_of, look_at
+from asyncscribe.batch.finding import Candidate, read, recognised, stamp_of_item
+from asyncscribe.batch.inputs.discovery import BatchItem, Discovery
+from asyncscribe.batch.inputs.identity import content_of_url, fingerprint, identity_of, stamp_of
 from asyncscribe.batch.inputs.probing import seconds_of
-from asyncscribe.batch.journal.records import JobRecord, Journal, Newcomer, Recording, Step
+from asyncscribe.batch.journal.records import JobRecord, Journal, Newcomer, Recording, SavedState
 from asyncscribe.batch.recovery.matching import Heard, Unheard, match
 from asyncscribe.client import AsyncClient
 from asyncscribe.errors import TranscriptionFailed
@@ -87,8 +87,8 @@ class _Open:
 
     known: set[TranscriptId]
     settled: set[int] = field(default_factory=set)
-    jobs: list[tuple[Item, JobRecord]] = field(default_factory=list)
-    newer: dict[int, tuple[list[Item], TranscriptId]] = field(default_factory=dict)
+    jobs: list[tuple[BatchItem, JobRecord]] = field(default_factory=list)
+    newer: dict[int, tuple[list[BatchItem], TranscriptId]] = field(default_factory=dict)
 
 
 async def recover(
@@ -137,7 +137,7 @@ async def recover(
 
 async def _sort(
     journal: Journal,
-    item: Item,
+    item: BatchItem,
     recording: Recording,
     job: JobRecord,
     document: Document | None,
@@ -145,7 +145,7 @@ async def _sort(
     recovered: Recovered,
 ) -> None:
     """Settle the job of a recording, or keep it for the search."""
-    begun = job.ids or job.doubtful_url is not None or job.step is Step.FAILED
+    begun = job.ids or job.doubtful_url is not None or job.step is SavedState.FAILED
     if begun and job.key not in open_jobs.settled:
         # By a batch that went on without what was lost.
         open_jobs.known.update(job.ids)
@@ -165,7 +165,7 @@ async def _search(
     client: AsyncClient,
     journal: Journal,
     known: set[TranscriptId],
-    jobs: Sequence[tuple[Item, JobRecord]],
+    jobs: Sequence[tuple[BatchItem, JobRecord]],
     since: datetime | None,
     recovered: Recovered,
 ) -> None:
@@ -184,7 +184,7 @@ async def _search(
         else:
             by_url[content_of_url(listed.audio_url)] = listed
             by_path[urlsplit(listed.audio_url).path.lstrip("/")] = listed
-    files: defaultdict[int, list[Item]] = defaultdict(list)
+    files: defaultdict[int, list[BatchItem]] = defaultdict(list)
     for item, job in jobs:
         found = by_url.get(job.content)
         if isinstance(item.source, SignedOnDemand):
@@ -204,7 +204,7 @@ async def _search(
 async def _match_lengths(
     client: AsyncClient,
     journal: Journal,
-    files: Mapping[int, Sequence[Item]],
+    files: Mapping[int, Sequence[BatchItem]],
     uploads: Sequence[ListItem],
     recovered: Recovered,
 ) -> None:
@@ -222,17 +222,17 @@ async def _match_lengths(
 
 
 async def _leave(
-    journal: Journal, key: int, items: Sequence[Item], ids: list[TranscriptId], recovered: Recovered
+    journal: Journal, key: int, items: Sequence[BatchItem], ids: list[TranscriptId], recovered: Recovered
 ) -> None:
     """Have a job left alone, and say what may be its transcript."""
     recovered.ambiguous.update({item.name: ids for item in items})
     await journal.failed(key, f"may have been transcribed already, as {' or '.join(ids)}", AMBIGUOUS, {})
 
 
-async def _unheard(key: int, item: Item) -> Unheard:
+async def _unheard(key: int, item: BatchItem) -> Unheard:
     path = Path(str(item.source))
-    look = look_at(path)
-    moment = datetime.fromtimestamp(look.modified / 1e9 if look else 0, UTC)
+    stamp = stamp_of(path)
+    moment = datetime.fromtimestamp(stamp.modified / 1e9 if stamp else 0, UTC)
     return Unheard(key, await seconds_of(path), moment)
 
 
@@ -259,13 +259,13 @@ async def _lengths(client: AsyncClient, uploads: Sequence[ListItem]) -> list[Hea
     return heard
 
 
-async def _recording(journal: Journal, item: Item) -> Recording | None:
+async def _recording(journal: Journal, item: BatchItem) -> Recording | None:
     """A recording with its name and its content; None if it can't be read."""
     newcomer = Newcomer(identity_of(item.source), name_of(item.source), item.name)
     (named,) = await journal.name([newcomer])
     entry = named or await journal.name_apart(newcomer)
-    look = look_at_item(item)
-    find = Find(item, recognised(item, entry.recording, look), look)
+    stamp = stamp_of_item(item)
+    find = Candidate(item, recognised(item, entry.recording, stamp), stamp)
     return find.recording if find.recording.content is not None or await read(find) else None
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from asyncscribe.batch.journal.ledger import ENDED
-from asyncscribe.batch.journal.records import Entry, Step
+from asyncscribe.batch.journal.records import Entry, SavedState
 from asyncscribe.lifecycle import JobState
 
 #: Reasons that are kept.
@@ -55,16 +55,16 @@ class Summary:
         self._jobs.add(job.key)
         self.submissions += len(job.ids)
         self.resubmissions += max(0, len(job.ids) - 1)
-        if job.step is Step.COMPLETED:
+        if job.step is SavedState.COMPLETED:
             self.audio_seconds += job.audio_seconds or 0.0
         if ENDED in job.times and JobState.COMPLETED.value in job.times:
             self.detected += 1
             self.detection_seconds += job.times[JobState.COMPLETED] - job.times[ENDED]
-        if job.step is Step.FAILED:
+        if job.step is SavedState.FAILED:
             self.failures[job.category or "unknown"] += 1
 
     def _take_reason(self, entry: Entry) -> None:
-        failed = entry.job is not None and entry.job.step is Step.FAILED
+        failed = entry.job is not None and entry.job.step is SavedState.FAILED
         self.problems += entry.problem is not None and not failed
         if (failed or entry.reason) and len(self.reasons) < MOST_REASONS:
             self.reasons[entry.recording.name] = entry.reason or "no reason given"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 
-from asyncscribe.batch import Format, Journal, Plan, Prospect, Survey
+from asyncscribe.batch import Forecast, Format, Journal, Plan, Survey
 from asyncscribe.batch.inputs.probing import can_probe
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME
 from asyncscribe.batch.report.pricing import PRICES_OF, price_per_hour
@@ -36,16 +36,16 @@ async def look(
             journal = await stack.enter_async_context(journal_of(Path(output), shared))
         survey = Survey(output, journal, service, formats=formats, config=config, retry_failed=retry_failed)
         counts, seconds = Counter[str](), 0.0
-        async with aclosing(survey.run(sources)) as prospects:
-            async for prospect in prospects:
-                kind = _kind(prospect)
+        async with aclosing(survey.run(sources)) as forecasts:
+            async for forecast in forecasts:
+                kind = _kind(forecast)
                 counts[kind] += 1
                 if kind == "new":
-                    counts["unknown"] += prospect.length is None
-                    if prospect.length is not None:
-                        seconds += prospect.length.billed(each_channel=config.multichannel)
+                    counts["unknown"] += forecast.length is None
+                    if forecast.length is not None:
+                        seconds += forecast.length.billed(each_channel=config.multichannel)
                 if kind in {"new", "unusable"} and not as_json:
-                    sys.stdout.write(f"{printable(prospect.item.name)} ({_about(prospect)})\n")
+                    sys.stdout.write(f"{printable(forecast.item.name)} ({_about(forecast)})\n")
     price = seconds / 3600 * price_per_hour(config)
     figures = {name: counts[name] for name in ("new", "waiting", "done", "left", "unusable", "unknown")}
     if as_json:
@@ -65,23 +65,23 @@ async def look(
     return Exit.FAILED if survey.unreadable else Exit.DONE
 
 
-def _kind(prospect: Prospect) -> str:
-    if prospect.plan is Plan.NOTHING:
+def _kind(forecast: Forecast) -> str:
+    if forecast.plan is Plan.NOTHING:
         return "done"
-    if prospect.plan is Plan.LEAVE:
+    if forecast.plan is Plan.LEAVE:
         return "left"
-    if prospect.paid:
+    if forecast.paid:
         return "waiting"
-    return "new" if prospect.usable else "unusable"
+    return "new" if forecast.usable else "unusable"
 
 
-def _about(prospect: Prospect) -> str:
-    if not prospect.usable:
+def _about(forecast: Forecast) -> str:
+    if not forecast.usable:
         return "missing, empty or no file"
-    if prospect.length is None:
+    if forecast.length is None:
         return "length unknown"
-    channels = f", {prospect.length.channels} channels" if prospect.length.channels > 1 else ""
-    return f"{prospect.length.seconds:.1f} s{channels}"
+    channels = f", {forecast.length.channels} channels" if forecast.length.channels > 1 else ""
+    return f"{forecast.length.seconds:.1f} s{channels}"
 
 
 def _tell(figures: dict[str, int], seconds: float, price: float) -> None:

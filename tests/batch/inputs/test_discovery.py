@@ -3,7 +3,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from asyncscribe.batch.inputs.discovery import Discovery, Item, is_media
+from asyncscribe.batch.inputs.discovery import BatchItem, Discovery, is_media
 from asyncscribe.batch.inputs.naming import safe
 
 
@@ -147,7 +147,7 @@ async def test_many_files_are_found_lazily(tmp_path):
     for number in range(250):
         (tmp_path / f"{number:03}.wav").touch()
     items = Discovery([str(tmp_path)]).items()
-    assert await anext(items) == Item(tmp_path / "000.wav", "000.wav")
+    assert await anext(items) == BatchItem(tmp_path / "000.wav", "000.wav")
     await items.aclose()
     assert len(await names(tmp_path)) == 250
 

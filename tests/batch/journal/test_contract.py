@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from asyncscribe import JournalError
-from asyncscribe.batch import Newcomer, Recording, SqliteJournal, Step
+from asyncscribe.batch import Newcomer, Recording, SavedState, SqliteJournal
 from asyncscribe.batch.journal.postgres import PostgresJournal
 
 SERVICE = "https://service.test"
@@ -103,7 +103,7 @@ async def test_the_same_content_and_configuration_are_one_job(journal):
     _, second = await found(journal, 2, "sha256:x")
     _, other = await found(journal, 3, "sha256:x", config="d")
     assert first.key == second.key != other.key
-    assert (first.service, first.content, first.config, first.step) == (SERVICE, "sha256:x", "c", Step.FOUND)
+    assert (first.service, first.content, first.config, first.step) == (SERVICE, "sha256:x", "c", SavedState.FOUND)
     await journal.bind("https://other.test", lasting=True)
     _, elsewhere = await found(journal, 4, "sha256:x")
     assert elsewhere.key not in {first.key, other.key}
@@ -143,19 +143,23 @@ async def test_a_job_goes_from_step_to_step(journal, kind):
     await kind.take(journal, job.key)
     await journal.uploaded(job.key, "https://u.test/1", TIMES)
     now = await job_of(journal, recording)
-    assert (now.step, now.audio_url, now.times) == (Step.UPLOADED, "https://u.test/1", TIMES)
+    assert (now.step, now.audio_url, now.times) == (SavedState.UPLOADED, "https://u.test/1", TIMES)
     assert now.uploaded == pytest.approx(1.8e9, rel=0.2)
     await journal.submitting(job.key, "https://u.test/1", 1700000000.25, TIMES | {"submitting": 2.0})
     now = await job_of(journal, recording)
-    assert (now.step, now.doubtful_url, now.doubtful_since) == (Step.SUBMITTING, "https://u.test/1", 1700000000.25)
+    assert (now.step, now.doubtful_url, now.doubtful_since) == (
+        SavedState.SUBMITTING,
+        "https://u.test/1",
+        1700000000.25,
+    )
     assert now.resume.in_doubt_since.timestamp() == 1700000000.25
     await journal.submitted(job.key, "t-1", TIMES)
     now = await job_of(journal, recording)
-    assert (now.step, now.ids, now.doubtful_url, now.doubtful_since) == (Step.SUBMITTED, ("t-1",), None, None)
+    assert (now.step, now.ids, now.doubtful_url, now.doubtful_since) == (SavedState.SUBMITTED, ("t-1",), None, None)
     await journal.completed(job.key, {recording.identity: ["json", "srt"]}, 2.5, TIMES | {"completed": 3.0})
     await journal.timed(job.key, {"ended": 4.0})
     entry = (await journal.entries([recording.identity]))[recording.identity]
-    assert (entry.job.step, entry.job.audio_seconds, entry.job.times) == (Step.COMPLETED, 2.5, {"ended": 4.0})
+    assert (entry.job.step, entry.job.audio_seconds, entry.job.times) == (SavedState.COMPLETED, 2.5, {"ended": 4.0})
     assert entry.files == {"json": job.key, "srt": job.key}
     assert entry.written
 
@@ -169,7 +173,7 @@ async def test_a_refused_submission_leaves_the_job_where_it_was(journal, kind):
         await journal.submitting(job.key, "u", 1.0, TIMES)
         await journal.refused(job.key)
     jobs = [await job_of(journal, recording) for recording in (one, two, three)]
-    assert [job.step for job in jobs] == [Step.FOUND, Step.UPLOADED, Step.SUBMITTED]
+    assert [job.step for job in jobs] == [SavedState.FOUND, SavedState.UPLOADED, SavedState.SUBMITTED]
     assert [job.doubtful_url for job in jobs] == [None] * 3
 
 
@@ -190,11 +194,11 @@ async def test_a_job_that_failed_can_be_begun_again(journal, kind):
     await journal.submitted(job.key, "t-1", TIMES)
     await journal.failed(job.key, "too quiet", "input", TIMES)
     now = await job_of(journal, recording)
-    assert (now.step, now.reason, now.category) == (Step.FAILED, "too quiet", "input")
+    assert (now.step, now.reason, now.category) == (SavedState.FAILED, "too quiet", "input")
     if kind.shared:
         assert len(await journal.claim_keys([job.key])) == 1
     again = await journal.begin_again(job.key)
-    assert (again.step, again.ids, again.reason, again.audio_url) == (Step.FOUND, (), None, None)
+    assert (again.step, again.ids, again.reason, again.audio_url) == (SavedState.FOUND, (), None, None)
 
 
 async def test_files_that_are_written_over_are_not_trusted_meanwhile(journal, kind):
@@ -220,7 +224,7 @@ async def test_a_job_of_the_services_is_adopted(journal, kind):
     await kind.take(journal, job.key)
     await journal.adopt(job.key, "t-1", "https://u.test/1")
     now = await job_of(journal, recording)
-    assert (now.step, now.ids, now.audio_url) == (Step.SUBMITTED, ("t-1",), "https://u.test/1")
+    assert (now.step, now.ids, now.audio_url) == (SavedState.SUBMITTED, ("t-1",), "https://u.test/1")
 
 
 async def test_what_an_ended_service_had_is_forgotten(journal, kind):
@@ -229,9 +233,9 @@ async def test_what_an_ended_service_had_is_forgotten(journal, kind):
     await journal.submitted(first.key, "t-1", TIMES)
     await journal.completed(second.key, {two.identity: ["json"]}, 1.0, TIMES)
     await journal.bind(SERVICE, lasting=False)
-    assert ((await job_of(journal, one)).step, (await job_of(journal, one)).ids) == (Step.FOUND, ())
+    assert ((await job_of(journal, one)).step, (await job_of(journal, one)).ids) == (SavedState.FOUND, ())
     entry = (await journal.entries([two.identity]))[two.identity]
-    assert (entry.job.step, entry.job.ids, entry.written) == (Step.COMPLETED, (), True)
+    assert (entry.job.step, entry.job.ids, entry.written) == (SavedState.COMPLETED, (), True)
 
 
 async def test_limits_are_kept_in_their_order(journal):
@@ -249,7 +253,7 @@ async def test_all_is_there_when_it_is_opened_again(kind):
         await journal.problem(recording, "noted last")
     async with kind.opened(read_only=True) as journal:
         (entry,) = [entry async for entry in journal.all()]
-    assert (entry.job.step, entry.problem) == (Step.SUBMITTING, "noted last")
+    assert (entry.job.step, entry.problem) == (SavedState.SUBMITTING, "noted last")
 
 
 async def test_who_only_looks_can_not_write(kind):
@@ -274,5 +278,5 @@ async def test_many_steps_at_once_are_all_kept(journal, kind):
 
     await asyncio.gather(*[run(*one) for one in recordings])
     async for entry in journal.all():
-        assert (entry.job.step, entry.job.ids) == (Step.COMPLETED, (f"t-{entry.job.key}",))
+        assert (entry.job.step, entry.job.ids) == (SavedState.COMPLETED, (f"t-{entry.job.key}",))
         assert entry.written

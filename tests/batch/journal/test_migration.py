@@ -57,7 +57,7 @@ async def test_it_can_be_looked_at_without_being_changed(server, place):
     async with SqliteJournal(Path("out"), read_only=True) as journal:
         entries = [entry async for entry in journal.all()]
         survey = Survey("out", journal, server.base_url, formats=FORMATS)
-        plans = [prospect.plan async for prospect in survey.run(SOURCES)]
+        plans = [forecast.plan async for forecast in survey.run(SOURCES)]
     assert [entry.recording.name for entry in entries][:2] == ["a.wav", "b.wav"]
     assert all(entry.files.keys() == {"json", "srt"} for entry in entries[:2])
     assert plans.count(Plan.NOTHING) == 4

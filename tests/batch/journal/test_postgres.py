@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from asyncscribe import JournalError
-from asyncscribe.batch import Newcomer, Recording, Step
+from asyncscribe.batch import Newcomer, Recording, SavedState
 from asyncscribe.batch.journal.postgres import PostgresJournal, workers
 from asyncscribe.batch.journal.postgres.schema import CREATION_LOCK, MIGRATIONS
 from asyncscribe.errors import AllowanceSpent, LeaseLost
@@ -171,13 +171,13 @@ async def test_only_jobs_of_the_bound_service_and_the_asked_for_configuration_ar
 
 
 async def test_a_local_files_job_is_claimed_on_its_host_until_it_is_uploaded(dsn):
-    async with Process(dsn, host="a") as here, Process(dsn, host="b") as there:
+    async with Process(dsn, host="a") as here, Process(dsn, host="b") as outputs_exist:
         (job,) = await put(here, 1, identity="/calls/{}.wav")
-        assert await there.claim(10) == []
+        assert await outputs_exist.claim(10) == []
         assert len(await here.claim(10)) == 1
         await here.uploaded(job.key, "https://u.test/1", {})
         await here.leave()
-        assert len(await there.claim(10)) == 1
+        assert len(await outputs_exist.claim(10)) == 1
 
 
 async def test_jobs_that_a_process_found_itself_are_its_own_unless_another_has_them(one, two):
@@ -194,7 +194,7 @@ async def test_what_is_finished_is_not_claimed_but_by_who_asks_for_it(one, two):
     await one.completed(job.key, {}, 1.0, {})
     assert await two.claim(10) == []
     (claim,) = await two.claim_keys([job.key])
-    assert claim.job.step is Step.COMPLETED
+    assert claim.job.step is SavedState.COMPLETED
     with pytest.raises(LeaseLost):
         await one.completed(job.key, {}, 1.0, {})
 
@@ -355,7 +355,11 @@ async def test_who_takes_over_a_doubt_hears_when_the_lease_ended_by_the_database
     ((expires,),) = ask(dsn, "SELECT extract(epoch FROM expires)::float8 FROM workers WHERE id = %s", one._worker)
     await reap(two)
     (claim,) = await two.claim(1)
-    assert (claim.job.step, claim.job.doubtful_url, claim.job.doubtful_since) == (Step.SUBMITTING, "u", 1700000000.5)
+    assert (claim.job.step, claim.job.doubtful_url, claim.job.doubtful_since) == (
+        SavedState.SUBMITTING,
+        "u",
+        1700000000.5,
+    )
     assert claim.lost_at == pytest.approx(expires, abs=0.001)
     assert claim.lost_ago == pytest.approx(90, abs=20)
     await two.refused(job.key)
@@ -400,7 +404,7 @@ async def test_a_run_gets_no_more_than_it_may(one):
         await one.submitting(jobs[3].key, "u", 1.0, {}, run="r", seconds=0.001)
     assert await one.allowance("r") == (100.0, 100.0)
     steps = [entry.job.step async for entry in one.all()]
-    assert steps == [Step.SUBMITTING, Step.FOUND, Step.SUBMITTING, Step.FOUND]
+    assert steps == [SavedState.SUBMITTING, SavedState.FOUND, SavedState.SUBMITTING, SavedState.FOUND]
 
 
 async def test_what_is_refused_or_fails_is_given_back(one):
@@ -508,7 +512,7 @@ async def test_steps_go_on_after_the_database_was_away(fragile):
         async with asyncio.timeout(30):
             await asyncio.gather(*waiting)
         steps = {entry.job.key: entry.job.step async for entry in journal.all()}
-        assert [steps[job.key] for job in jobs] == [Step.SUBMITTED] * 10 + [Step.SUBMITTING] * 10
+        assert [steps[job.key] for job in jobs] == [SavedState.SUBMITTED] * 10 + [SavedState.SUBMITTING] * 10
 
 
 async def test_that_a_submission_begins_is_never_lost(fragile):
@@ -548,4 +552,4 @@ async def test_a_caller_can_stop_waiting_for_a_database_that_is_away(fragile):
                 await journal.submitting(job.key, "u", 1.0, {})
         await asyncio.to_thread(fragile.start)
         (entry,) = [entry async for entry in journal.all()]
-        assert entry.job.step is Step.FOUND
+        assert entry.job.step is SavedState.FOUND

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from asyncscribe.batch import BatchOutcome
-from asyncscribe.batch.inputs.discovery import Item
+from asyncscribe.batch.inputs.discovery import BatchItem
 from asyncscribe.cli.display.live import Live, choose
 from asyncscribe.cli.display.rendering import EVENT_TYPES, Ndjson, Plain, Quiet
 from asyncscribe.cli.display.tally import Rate, Tally
@@ -18,7 +18,7 @@ def moved(job, state) -> StateChanged:
 
 
 def outcome(name="a.wav", error=None) -> BatchOutcome:
-    return BatchOutcome(Item(name, name), None, error, (), 1, 1.5)
+    return BatchOutcome(BatchItem(name, name), None, error, (), 1, 1.5)
 
 
 def test_the_tally_counts_what_is_where():
