@@ -46,7 +46,7 @@ from asyncscribe.requests import Config, Outcome, TranscriptionRequest, checked
 from asyncscribe.settings import Timeouts
 from asyncscribe.sources import Source
 
-#: The schedule of looks at a job: after 1 s, then 1.5 times longer each, up to every 10 s. The vendor's clients look
+#: The schedule of status checks: after 1 s, then 1.5 times longer each, up to every 10 s. The vendor's clients check
 #: every 3 s; most jobs take longer than a few seconds, and the service allows 66.7 requests a second for everything.
 POLLING = Backoff(initial=1.0, factor=1.5, maximum=10.0, jitter=0.1)
 #: Uploads at once. One connection rarely fills a line; more than a few only make each of them slower.
@@ -92,7 +92,7 @@ class AsyncClient:
             clients (`policies.adaptive`); that takes a few jobs too many now and then, for which the service may send
             the account's owner an e-mail. A number (a free account runs 5, a paid one 200 or more) is kept to, and
             lowered while the service queues jobs; a `Limit` decides by its own rule.
-        polling: Delays between looks at a job, seconds.
+        polling: Delays between status checks of a job, seconds.
         uploads: Uploads at once; they do not count as jobs.
         retry: Which failed request is sent again.
         resubmission: Which failed job is submitted again: a policy, or the number of resubmissions after failures
@@ -261,7 +261,7 @@ class AsyncClient:
 
     @property
     def stats(self) -> ClientStatistics:
-        """The present counts of slots, uploads, watched jobs and requests, and the totals of jobs."""
+        """Current counts of slots, uploads, watched jobs and requests, and the totals of jobs."""
         return ClientStatistics(
             self._slots.statistics(),
             self._upload_slots.statistics(),
@@ -462,10 +462,10 @@ class AsyncClient:
         return self._pipeline.run(sources, checked(config), ordered=ordered, priority=priority, timeout=timeout)
 
     def hint(self, transcript_id: str) -> None:
-        """Look at a job now, for something else told that it has ended; without a waiter nothing happens.
+        """Check a job now: an outside signal says that it ended. Without a waiter nothing happens.
 
         A webhook makes a hint: `client.hint(notification.transcript_id)` in the handler of a `WebhookReceiver` ends a
-        wait without waiting for the next look. A false or missing hint does no harm.
+        wait without waiting for the next check. A false or missing hint does no harm.
 
         Args:
             transcript_id: The job.
@@ -503,7 +503,7 @@ class AsyncClient:
             page_size: Items asked for at once, 1 to 200.
 
         Raises:
-            ServiceError: A page could not be had.
+            ServiceError: A page is unavailable.
         """
         return self._transcripts.list(
             status=status,
@@ -524,7 +524,7 @@ class AsyncClient:
             created_on: Only those of this day, UTC.
 
         Raises:
-            ServiceError: One could not be had.
+            ServiceError: One is unavailable.
         """
         return self._transcripts.history(status=status, created_on=created_on)
 
@@ -599,7 +599,7 @@ class AsyncClient:
 
         Raises:
             WaitTimeout: It was not made within `timeout` seconds.
-            ServiceError: It could not be had.
+            ServiceError: It is unavailable.
             OSError: The file can't be written.
         """
         audio = await self._transcripts.redacted_audio(TranscriptId(transcript_id), timeout)

@@ -134,7 +134,7 @@ class JournalLost(JournalError):
         super().__init__(
             path,
             f"it knows nothing of {transcript}. If an earlier journal was lost, `asyncscribe batch recover` makes it "
-            "anew before anything is paid again; else move that file away, or use another output folder",
+            "again before anything is paid again; else move that file away, or use another output folder",
         )
         self.transcript = transcript
 

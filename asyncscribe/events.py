@@ -43,7 +43,7 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class StateChanged(JobEvent):
-    """The job is in another state now.
+    """The job changed its state.
 
     Attributes:
         state: The new state.
@@ -91,7 +91,7 @@ class Resubmitting(JobEvent):
 
 @dataclass(frozen=True, slots=True)
 class LimitChanged:
-    """The number of jobs that may be in flight is another now.
+    """The limit changed.
 
     Attributes:
         limit: Jobs.

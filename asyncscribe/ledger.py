@@ -1,6 +1,6 @@
 """What a job keeps outside of its process, so that a later one can go on where it ended.
 
-A request (`requests.TranscriptionRequest`) may bring a `Ledger`, which is told each step before anything that depends
+A request (`requests.TranscriptionRequest`) may bring a `Ledger`, which receives each step before anything that depends
 on it is done, and a `ResumePoint`: what an earlier process wrote there.
 """
 
@@ -49,7 +49,7 @@ class Ledger(Protocol):
         ...
 
     def moved(self, state: JobState) -> None:
-        """The job is in another state now. For the record: at once, and no harm is done if it gets lost."""
+        """The job changed its state. For the record: at once, and no harm is done if it gets lost."""
         ...
 
 

@@ -13,7 +13,7 @@ class JobState(StrEnum):
     UPLOADING = "uploading"
     """Its audio is being sent (or waits for its turn to be sent)."""
     WAITING = "waiting"
-    """Its audio can be had by the service; it waits for a slot."""
+    """The service can read its audio; it waits for a slot."""
     SUBMITTING = "submitting"
     """It holds a slot; the service is being asked to transcribe it."""
     QUEUED = "queued"

@@ -35,7 +35,7 @@ class TranscriptionRequest(Generic[S_co, M_co]):
         timeout: Seconds for all of it, waiting for a slot included; None leaves that to the call. See
             `AsyncClient.transcribe`.
         metadata: Whatever belongs to it; the client only carries it, to outcomes and events.
-        ledger: Told each step before anything that depends on it is done; None keeps nothing.
+        ledger: Receives each step before anything that depends on it is done; None keeps nothing.
         resume: How far an earlier process got with it.
     """
 

@@ -40,7 +40,7 @@ class BinaryFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SignedOnDemand:
-    """A recording whose URL is made when it is submitted, for a signed one made earlier may have expired by then.
+    """A recording whose URL is signed when it is submitted, because one signed earlier may have expired.
 
     Attributes:
         name: How messages name it; no secret.
@@ -183,7 +183,7 @@ def _reason(error: Exception) -> str:
         case FileNotFoundError():
             return "there is no such file"
         case PermissionError():
-            return "may not be read (permission denied)"
+            return "can't be read (permission denied)"
         case OSError():
             return f"can't be read: {error.strerror or error}"
     return f"can't be read: {error}"
@@ -226,7 +226,7 @@ async def _opened(path: Path, buffering: int = -1) -> AsyncIterator[BinaryFile]:
 
 
 async def _call(function: Callable[..., object], *arguments: object) -> int:
-    # In a thread, for the file may be on a slow disk; run_in_executor is what virtual clocks in tests can see.
+    # In a thread, because the disk may be slow; run_in_executor is what virtual clocks in tests can see.
     if inspect.iscoroutinefunction(function):
         result = await function(*arguments)
     else:
@@ -282,7 +282,7 @@ class _Chunks:
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file on disk, opened anew for every attempt."""
+    """A file on disk, opened again for every attempt."""
 
     path: Path
     size: int

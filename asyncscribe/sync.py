@@ -265,7 +265,7 @@ class Client:
         api_key: See `AsyncClient` for all of them.
         base_url: Where the service is.
         concurrency: Jobs at the service at once.
-        polling: Delays between looks at a job.
+        polling: Delays between status checks of a job.
         uploads: Uploads at once.
         retry: Which failed request is sent again.
         resubmission: Which failed job is submitted again.

@@ -280,8 +280,8 @@ class Connection:
         Args:
             request: What to ask.
             body: The bytes of an upload.
-            progress: Told how many of them were handed to the connection.
-            custody: Told when it leaves, and what is answered.
+            progress: Called with how many of them were handed to the connection.
+            custody: Learns when it leaves, and what is answered.
 
         Raises:
             ServiceError: There was no answer, or one that says no.
@@ -389,7 +389,7 @@ class Connection:
         """The bytes behind a foreign URL, such as a presigned one. The key is not sent there.
 
         Raises:
-            ServiceError: The bytes can't be had.
+            ServiceError: The bytes are unavailable.
         """
         request = protocol.Request("GET", masked(url), protocol.read_text)
         if self._uploads is None:

@@ -112,7 +112,7 @@ class Gate:
         budget: How many requests may be sent.
         retries: How many of them may be repeats.
         connections: Requests under way at once.
-        on_event: Told of pauses.
+        on_event: Receives pauses.
     """
 
     def __init__(

@@ -66,7 +66,7 @@ class Transport:
         retry: Which failed request is sent again.
         budget: How many requests may be sent.
         retry_budget: How many of them may be repeats.
-        on_event: Told of retries and pauses.
+        on_event: Receives retries and pauses.
         network: How the service is reached.
         rng: Gives numbers in [0, 1), for the jitter.
     """
@@ -153,7 +153,7 @@ class Transport:
         Args:
             request: What to ask.
             body: The bytes of an upload.
-            progress: Told how many of them were handed to the connection; starts over with each attempt.
+            progress: Called with how many of them were handed to the connection; starts over with each attempt.
             lane: What the request is for, which decides how soon it goes when the allowance is short.
             priority: A higher one overtakes all lower ones of its lane.
             retry: Whether to repeat it at all; whoever has a schedule of its own does not want that.
@@ -202,7 +202,7 @@ class Transport:
         try:
             with custody.shielded():
                 return await self._connection.exchange(request, custody=custody)
-            # The section was cut off all the same, for the client ends.
+            # The section was cut off all the same, because the client ends.
             raise custody.cut_off(str(request))
         except ServiceError as error:
             custody.failed(error)

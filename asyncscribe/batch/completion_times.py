@@ -23,7 +23,7 @@ PATIENCE = 10.0
 
 
 class CompletionTimes:
-    """Asks for as many ended jobs at once as a page lists. For the record: what can't be had is left out.
+    """Asks for as many ended jobs at once as a page lists. For the record: what is unavailable is left out.
 
     Args:
         client: Asks.

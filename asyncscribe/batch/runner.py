@@ -90,7 +90,7 @@ class Batch:
         formats: What is written for each recording.
         config: What the service is asked to do.
         retry_failed: Try again what failed for good in an earlier run.
-        max_hours: Have no more than so many hours of audio transcribed anew by this run, each channel counted if all
+        max_hours: Pay for no more than so many hours of audio in this run, each channel counted if all
             are transcribed. What does not fit is left to the next run; what is paid already is fetched all the same.
         ephemeral: The service ends with this process, as an embedded server does, and what it has with it: the next
             run begins again what is not done.
@@ -501,7 +501,7 @@ class Batch:
         except (OSError, ValueError) as error:
             if fills_up(error):
                 self._stopped = True
-            # The transcript is paid for: say where it can be had again.
+            # The transcript is paid for: say where it is.
             error.add_note(f"the transcript is at the service: asyncscribe get {transcript.id}")
             return error, ()
 

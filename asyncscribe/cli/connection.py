@@ -33,7 +33,7 @@ async def connect(
         local: Start the embedded server for it.
         base_url: Where the API is; not with `local`.
         concurrency: Jobs at once; None finds the account's limit.
-        on_event: Told of every event.
+        on_event: Receives every event.
 
     Raises:
         UserError: The options contradict one another, or the embedded server is not installed.

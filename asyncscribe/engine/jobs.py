@@ -84,7 +84,7 @@ class JobRunner:
         submitter: Submits without paying twice.
         watcher: Waits for the service.
         resubmission: Which failed job is submitted again.
-        on_event: Told of every step.
+        on_event: Receives every event.
         rng: Gives numbers in [0, 1), for the jitter.
     """
 

@@ -54,7 +54,7 @@ class Uploader:
 
         Args:
             source: What to send.
-            progress: Told how many bytes were handed to the connection.
+            progress: Called with how many bytes were handed to the connection.
             keep: Writes the URL down. Awaited before the next upload begins, so that what a crash can cost is bounded
                 by the number of uploads at once.
             priority: Higher ones go first.

@@ -30,7 +30,7 @@ class RetryPolicy:
         attempts: How often a request is sent at least before it is given up, the first time included.
         patience: Seconds for which a request is repeated once the service has answered before.
         rate_limited: Seconds for which a request is repeated that is answered with 429; longer than the service's
-            window of 300 s, for such an answer proves that the service is there.
+            window of 300 s, because such an answer proves that the service is there.
         backoff: Delays between the attempts; full jitter by default.
         longest_pause: Longest `Retry-After` that is waited for, seconds; a longer one is raised as the error it came
             with. 300 s is the window of the service's rate limit.

@@ -1,4 +1,4 @@
-"""Fetches recordings from foreign URLs, and says in the service's words why one can't be had."""
+"""Fetches recordings from foreign URLs, and says in the service's words why one is unavailable."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Fetcher:
         """Download a URL and return its key in the storage.
 
         Raises:
-            EngineError: It can't be had; worded as the service words it.
+            EngineError: It is unavailable; worded as the service words it.
         """
         try:
             async with self.session.get(url) as response:

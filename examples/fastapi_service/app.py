@@ -58,7 +58,7 @@ STALLED = 30.0
 UPLOADS = 16
 #: Jobs at once, with those that wait; beyond, callers are asked to come again. Each takes some KiB.
 MOST = 10_000
-#: With a webhook, looks are only for notifications that got lost.
+#: With a webhook, checks are only for notifications that got lost.
 POLLING = Backoff(initial=30, maximum=300) if HOOK_URL else Backoff(initial=1, factor=1.5, maximum=10)
 
 STATUSES: dict[type[AsyncscribeError], int] = {

@@ -1,7 +1,7 @@
 """What makes two recordings the same, and two configurations.
 
-A file is its content: the same recording under two names is paid once, and a changed file is another recording. Reading
-it all is dear, so that is done again only when its size or its time of change is another than before.
+A file is its content: the same recording under two names is paid once, and a changed file is another recording. It
+is rehashed only when its size or its time of change differs.
 """
 
 from __future__ import annotations

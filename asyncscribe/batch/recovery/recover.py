@@ -1,4 +1,4 @@
-"""A lost journal, made anew from what the output folder and the account's list say, so that nothing is paid again.
+"""A lost journal, rebuilt from what the output folder and the account's list say, so that nothing is paid again.
 
 What is sure is taken over: the service's documents in the output folder name their transcripts, and addresses stand in
 the list. An uploaded file stands there under an address that says nothing of it, so it is known by its length only. It
@@ -110,7 +110,7 @@ async def recover(
         since: Transcripts made before are not looked at; default: a day before the oldest document in `output`.
 
     Raises:
-        ServiceError: The account's list can't be had.
+        ServiceError: The account's list is unavailable.
         JournalError: The journal can't be written.
     """
     await journal.bind(client.base_url, lasting=True)

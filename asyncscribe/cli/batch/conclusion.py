@@ -83,6 +83,6 @@ def _tell(display: Display, batch: Batch, failures: Failures, output: str) -> No
             "--retry-failed tries them again"
         )
     if batch.unreachable:
-        tell("  stopped, for the service can't be reached; the same command goes on when it can")
+        tell("  stopped, because the service can't be reached; the same command goes on when it can")
     if batch.exhausted:
         tell("  stopped at the allowance; the same command goes on with what is left")

@@ -245,7 +245,7 @@ def recover(
     options: Options = None,
     base_url: BaseUrl = None,
 ) -> None:
-    """Make a lost journal anew from DIR and the account's list, so that the batch goes on and pays nothing again.
+    """Rebuild a lost journal from DIR and the account's list, so that the batch goes on and pays nothing again.
 
     Give the sources and options that the batch was run with. Move a damaged journal away first.
     """

@@ -91,7 +91,7 @@ def batch(
     max_hours: Annotated[
         float | None,
         typer.Option(
-            "--max-hours", min=0.0, metavar="H", help="Have no more hours of audio transcribed anew (exit code 3)."
+            "--max-hours", min=0.0, metavar="H", help="Pay for no more hours of audio in this run (exit code 3)."
         ),
     ] = None,
     max_cost: Annotated[

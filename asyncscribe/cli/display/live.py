@@ -34,7 +34,7 @@ def choose(*, as_json: bool, quiet: bool) -> Display:
 
 
 class Live(Quiet):
-    """A block on stderr that is drawn anew four times a second, as wide as the terminal is then."""
+    """A block on stderr that is drawn again four times a second, as wide as the terminal is then."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()

@@ -136,7 +136,7 @@ class Plain(Quiet):
             case RequestsPaused():
                 tell(f"the service asks for a pause of {event.seconds:.0f} s")
             case Resubmitting():
-                tell(f"{event.source}: submitted again, for the service failed it ({event.reason})")
+                tell(f"{event.source}: submitted again, because the service failed it ({event.reason})")
 
     def finished(self, outcome: BatchOutcome) -> None:
         """Tell how it ended."""
