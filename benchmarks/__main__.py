@@ -1,4 +1,8 @@
-"""Run the measurements and print them as tables: `python -m benchmarks [--quick] [--only NAME ...]`."""
+"""Run the measurements and print them as tables: `python -m benchmarks [--quick] [--only NAME ...]`.
+
+`python -m benchmarks soak --minutes N [--faults SHARE]` loads two clients for so long instead, and ends with 1 if
+something grows, gets lost or is paid twice.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,17 @@ import argparse
 import importlib
 import json
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import allowance, batches, engine, parsing, plots, simulator, upload
+from benchmarks import allowance, batches, engine, parsing, plots, simulator, soak, upload
 
 RESULTS = Path(__file__).parent / "results"
+#: Takes as long as it is told, so it is no part of the others.
+SOAK = "soak"
 
 
 def _cluster(name: str, *, quick: bool) -> Any:
@@ -50,20 +57,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller worlds and fewer rounds, under two minutes")
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), metavar="NAME")
+    long = parser.add_subparsers(dest="long").add_parser(SOAK, help="everything at once for a long time")
+    long.add_argument("--minutes", type=float, required=True, help="length of the load")
+    long.add_argument("--faults", type=float, default=0.01, help="share of requests that meet each fault")
     arguments = parser.parse_args()
-    RESULTS.mkdir(exist_ok=True)
-    latest = RESULTS / "latest.json"
-    kept = json.loads(latest.read_text())["results"] if latest.exists() and not arguments.quick else {}
-    results = {name: value for name, value in kept.items() if name in SCENARIOS} if isinstance(kept, dict) else {}
+    if arguments.long == SOAK:
+        result = soak.run(soak.Soak(60 * arguments.minutes, arguments.faults))
+        print(f"## {SOAK}\n\n{table(result)}", flush=True)
+        _keep({SOAK: result})
+        sys.exit(result["problems"] != soak.NO_PROBLEMS)
+    results = {}
     for name in arguments.only:
         begun = time.monotonic()
         results[name] = SCENARIOS[name](arguments.quick)
         print(f"\n## {name} ({time.monotonic() - begun:.0f} s)\n\n{table(results[name])}", flush=True)
-    if arguments.quick:
-        return
+    if not arguments.quick:
+        _keep(results)
+
+
+def _keep(results: dict[str, Any]) -> None:
+    """Write results beside those of other scenarios that were kept, and draw them."""
+    RESULTS.mkdir(exist_ok=True)
+    latest = RESULTS / "latest.json"
+    kept = json.loads(latest.read_text())["results"] if latest.exists() else {}
+    kept = {name: value for name, value in kept.items() if name in {*SCENARIOS, SOAK}} if isinstance(kept, dict) else {}
+    kept |= results
     machine = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
-    latest.write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
-    tables = "\n\n".join(f"## {name}\n\n{table(result)}" for name, result in results.items())
+    latest.write_text(json.dumps({"machine": machine, "results": kept}, indent=1) + "\n")
+    tables = "\n\n".join(f"## {name}\n\n{table(result)}" for name, result in kept.items())
     (RESULTS / "tables.md").write_text(f"# Measured on {machine}\n\n{tables}\n")
     for path in plots.draw(results):
         print(path)

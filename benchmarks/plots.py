@@ -32,6 +32,7 @@ def draw(results: dict[str, Any]) -> list[Path]:
         "steps": _steps,
         "shares": _shares,
         "cluster": _cluster,
+        "soak": _soak,
     }
     return [_save(name, drawers[name](results[name])) for name in drawers if name in results]
 
@@ -117,4 +118,21 @@ def _shares(result: dict[str, Any]) -> Any:
     axis.stackplot(result["seconds"], *result["running"].values(), labels=list(result["running"]))
     axis.set(xlabel="seconds", ylabel="running jobs", title=f"Jain's index {result['jain']}")
     axis.legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def _soak(result: dict[str, Any]) -> Any:
+    figure, axes = pyplot.subplots(3, 1, figsize=(9, 5.4), sharex=True)
+    minutes = [sample["seconds"] / 60 for sample in result["samples"]]
+    for axis, name, title in zip(
+        axes, ("memory_mib", "sockets", "tasks"), ("memory, MiB", "open sockets", "tasks"), strict=True
+    ):
+        values = [sample[name] for sample in result["samples"]]
+        axis.plot(minutes, values, linewidth=0.8)
+        if name != "memory_mib":
+            quiet = result["quiet"]
+            axis.plot([one["seconds"] / 60 for one in quiet], [one[name] for one in quiet], "o", label="nothing to do")
+            axis.legend(fontsize=8, loc="upper right")
+        axis.set(ylabel=title, ylim=(0, 1.3 * max(values)))
+    axes[-1].set_xlabel("minutes")
     return figure

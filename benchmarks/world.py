@@ -158,22 +158,36 @@ class Running:
 
 
 @contextmanager
-def running(world: World) -> Iterator[Running]:
-    """Run a world's server for as long as the context lasts."""
+def apart(work: Callable[..., None], *arguments: object) -> Iterator[Connection]:
+    """Run a function in a process of its own for as long as the context lasts, and talk to it.
+
+    Args:
+        work: Called with the arguments and its end of the pipe; ends at the message "end".
+        arguments: What it is called with.
+    """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(world, theirs), daemon=True)
+    process = context.Process(target=work, args=(*arguments, theirs), daemon=True)
     process.start()
-
-    def truth() -> Truth:
-        ours.send("truth")
-        answer: Truth = ours.recv()
-        return answer
-
+    # Else nobody would hear of its end.
+    theirs.close()
     try:
-        yield Running(ours.recv(), lambda: ours.send("begin"), truth)
+        yield ours
         ours.send("end")
         process.join(10)
     finally:
         process.terminate()
         process.join()
+
+
+@contextmanager
+def running(world: World) -> Iterator[Running]:
+    """Run a world's server for as long as the context lasts."""
+    with apart(_serve, world) as pipe:
+
+        def truth() -> Truth:
+            pipe.send("truth")
+            answer: Truth = pipe.recv()
+            return answer
+
+        yield Running(pipe.recv(), lambda: pipe.send("begin"), truth)
