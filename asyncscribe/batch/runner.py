@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any, Self
 
-from asyncscribe.batch.allowance import Admission, Allowance
+from asyncscribe.batch.account import check_account
+from asyncscribe.batch.allowance import Allowance
 from asyncscribe.batch.claims import Alone, Claims
 from asyncscribe.batch.completion_times import CompletionTimes
-from asyncscribe.batch.finding import Candidate, Finder, read
+from asyncscribe.batch.finding import Candidate
 from asyncscribe.batch.inputs.discovery import BatchItem, Discovery, Unreadable, is_url
-from asyncscribe.batch.inputs.identity import fingerprint, stamp_of
-from asyncscribe.batch.inputs.probing import Length, can_probe, length_of
+from asyncscribe.batch.inputs.probing import Length, can_probe
 from asyncscribe.batch.inputs.stores import is_store
+from asyncscribe.batch.intake import Assignment, Intake
 from asyncscribe.batch.journal.migration import EMBEDDED
-from asyncscribe.batch.journal.records import JobRecord, Journal, SavedState
+from asyncscribe.batch.journal.records import Journal
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME, SqliteJournal
 from asyncscribe.batch.outputs import FolderOutputs, Format, Outputs
-from asyncscribe.batch.planning import Plan, is_paid, plan
+from asyncscribe.batch.planning import is_paid
 from asyncscribe.batch.stored_outputs import StoreOutputs
 from asyncscribe.batch.under_way import UnderWay, Work
 from asyncscribe.batch.verdict import Ending, Reachability, fills_up, judge
@@ -36,7 +34,6 @@ from asyncscribe.errors import (
     AuthenticationError,
     ConfigurationError,
     JournalError,
-    NotFound,
     SourceError,
 )
 from asyncscribe.events import Event, LimitChanged
@@ -44,11 +41,6 @@ from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
 from asyncscribe.requests import Outcome, TranscriptionRequest
 from asyncscribe.sources import SignedOnDemand, name_of, resolve
-
-#: Ids that are asked for before an account is called another one.
-KNOWN_IDS = 3
-#: Recordings that are looked up at once.
-CHUNK = 250
 
 Request = TranscriptionRequest[Path | str | SignedOnDemand]
 
@@ -100,10 +92,6 @@ class Batch:
     Raises (on entering):
         JournalError: The journal can't be used, or is of another account; `JournalBusy` if another process works on
             the folder.
-
-    Attributes:
-        skipped: Recordings whose transcripts were there already.
-        left: Recordings that failed for good in an earlier run and were left alone.
     """
 
     def __init__(
@@ -126,39 +114,46 @@ class Batch:
         self._outputs = _outputs(str(output), formats, trusting=claims is not None)
         self._lost = (self._output or Path()) / JOURNAL_NAME
         self._config = config or TranscriptionConfig()
-        self._fingerprint = fingerprint(self._config)
-        self._retry_failed = retry_failed
         self._allowance = Allowance(None if max_hours is None else 3600 * max_hours)
         self._ephemeral = ephemeral
         self._service = EMBEDDED if ephemeral else client.base_url
+        self._assignment = Assignment(
+            self._outputs, self._output, self._lost, self._service, self._config, retry_failed
+        )
         self._given = journal
         self._claims = claims
-        self._elsewhere: list[BatchItem] = []
+        self._intake: Intake | None = None
         self._sharing = 0
         self._opened: Journal | None = None
         self._exit = AsyncExitStack()
-        self._discovery = Discovery((), self._output)
         self._stopped = False
         self._reachability = Reachability()
         self._under_way = UnderWay()
         self._tasks = Tasks()
         self._ends = CompletionTimes(client, self._tasks)
-        self._begun = 0.0
         self._limits: list[tuple[float, int]] = []
-        self.skipped = 0
-        self.left = 0
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             journal = self._given
             if journal is None:
                 journal = await stack.enter_async_context(SqliteJournal(self._lost.parent))
-            await self._check_account(journal)
+            if not self._ephemeral:
+                await check_account(journal, self._client, self._service, self._lost)
             await journal.bind(self._service, lasting=not self._ephemeral)
             # Closed before the journal is.
             await stack.enter_async_context(self._tasks)
             self._opened = journal
             self._claims = self._claims or Alone(journal)
+            self._intake = Intake(
+                self._assignment,
+                journal,
+                self._claims,
+                self._allowance,
+                self._under_way,
+                lambda: self._stopped,
+                self._share,
+            )
             self._exit = stack.pop_all()
         return self
 
@@ -167,34 +162,6 @@ class Batch:
     ) -> None:
         self._opened = None
         await self._exit.aclose()
-
-    async def _check_account(self, journal: Journal) -> None:
-        """Refuse another account's key: to it, all that is paid would look as if it were gone."""
-        if self._ephemeral:
-            return
-        salt = await journal.fact("salt")
-        if salt is None:
-            salt = secrets.token_hex(16)
-            await journal.keep_fact("salt", salt)
-        fact, digest = f"key {self._service}", self._client.key_digest(salt)
-        before = await journal.fact(fact)
-        if before == digest:
-            return
-        known = await journal.latest_ids(self._service, KNOWN_IDS)
-        for transcript_id in known:
-            try:
-                await self._client.get(transcript_id)
-                break
-            except NotFound:
-                continue
-        else:
-            # Of a journal that knows of no key yet, old transcripts may have been deleted by the service meanwhile.
-            if known and before is not None:
-                raise JournalError(
-                    self._lost,
-                    "it is of another account, whose jobs this key can't see: use that key, or another output folder",
-                )
-        await journal.keep_fact(fact, digest)
 
     def stop(self) -> None:
         """Take up no more recordings; those that are under way, and may be paid for, end and are told."""
@@ -218,17 +185,23 @@ class Batch:
     @property
     def unreadable(self) -> list[Unreadable]:
         """Places of which nothing was taken so far."""
-        return self._discovery.unreadable
+        return self._intake.unreadable if self._intake is not None else []
+
+    @property
+    def skipped(self) -> int:
+        """Recordings whose transcripts were there already."""
+        return self._intake.skipped if self._intake is not None else 0
+
+    @property
+    def left(self) -> int:
+        """Recordings that failed for good in an earlier run and were left alone."""
+        return self._intake.left if self._intake is not None else 0
 
     @property
     def _ours(self) -> Claims:
         if self._claims is None:
             raise RuntimeError("the batch is not open: use it in `async with Batch(...) as batch:`")
         return self._claims
-
-    @property
-    def _claims_alone(self) -> bool:
-        return isinstance(self._claims, Alone)
 
     @property
     def _journal(self) -> Journal:
@@ -254,7 +227,6 @@ class Batch:
         if self._allowance.is_limited and not can_probe() and not all(is_url(s) or is_store(s) for s in sources):
             raise ConfigurationError("an allowance needs the lengths of files: pip install 'asyncscribe[probe]'")
         works: dict[int, Work] = {}
-        self._begun = time.time()
         self._limits.append((time.time(), self._client.stats.jobs.limit))
         with self._client.listening(self._heard):
             many = self._client.transcribe_many(self._requests(sources, works), self._config)
@@ -271,12 +243,12 @@ class Batch:
                     raise
             await self._ends.read()
 
-    # Taking up.
-
     async def _requests(self, sources: Sequence[str], works: dict[int, Work]) -> AsyncIterator[Request]:
         """What has to be worked on, each with what is known of it."""
+        if self._intake is None:
+            return
         position = 0
-        async for work in self._works(sources):
+        async for work in self._intake.works(sources):
             works[position] = work
             position += 1
             find = work.candidates[0]
@@ -286,146 +258,11 @@ class Batch:
                 resume = self._ours.resume(work.job)
                 yield TranscriptionRequest(find.item.source, ledger=work.ledger, resume=resume)
 
-    async def _works(self, sources: Sequence[str]) -> AsyncIterator[Work]:
-        self._discovery = Discovery(sources, self._output)
-        self._share()
-        again = False
-        async for find in self._finds(self._discovery.chunks()):
-            work, put_off = await self._take_up(find, first=True)
-            again = again or put_off
-            if work is not None:
-                yield work
-        if again:
-            # What is of unknown length comes last, one after the other, and is looked for once more: it may be all.
-            async for find in self._finds(Discovery(sources, self._output).chunks()):
-                work, _ = await self._take_up(find, first=False)
-                if work is not None:
-                    yield work
-        async for work in self._left_by_others():
-            yield work
-
-    async def _left_by_others(self) -> AsyncIterator[Work]:
-        """What others had when it was found, until it is done: should one of them end, somebody has to go on."""
-        while self._elsewhere and not self._stopped:
-            await self._ours.pause()
-            self._share()
-            items, self._elsewhere = self._elsewhere, []
-            async for find in self._finds(_chunks(items)):
-                work, _ = await self._take_up(find, first=True)
-                if work is not None:
-                    yield work
-
     def _share(self) -> None:
         """Leave the others their part of the requests."""
         if self._ours.others != self._sharing:
             self._sharing = self._ours.others
             self._client.share_allowance(1 + self._sharing)
-
-    async def _finds(self, chunks: AsyncIterator[list[BatchItem]]) -> AsyncIterator[Candidate]:
-        finder = Finder(
-            self._journal, self._outputs, self._service, self._fingerprint, self._discovery.covers, self._lost
-        )
-        async for items in chunks:
-            read_at = self._under_way.forget()
-            for find in await finder.find(items):
-                if self._stopped:
-                    return
-                since = read_at
-                if find.recording.content is None and await read(find):
-                    since = self._under_way.moment
-                    await finder.assign([find])
-                # What was read before the job ended would have it paid for once more.
-                while find.job is not None and self._under_way.has_ended(find.job.key, since):
-                    since = self._under_way.moment
-                    await finder.assign([find])
-                    await finder.look_again(find)
-                yield find
-
-    async def _take_up(self, find: Candidate, *, first: bool) -> tuple[Work | None, bool]:
-        """The work that a recording is, None for none; and whether it is put off, as its length is not known."""
-        job = find.job
-        if job is None:
-            # It can't be read: its job says why, and nothing of it is worth keeping.
-            return (Work([find]) if first else None), False
-        if not first and not await self._was_put_off(find, job):
-            return None, False
-        what = self._plan(find, job)
-        if what in {Plan.WORK, Plan.BEGIN_AGAIN}:
-            if not await self._ours.claim(find) or find.job is None:
-                self._elsewhere.append(find.item)
-                return None, False
-            # Others may have gone on with it since it was looked up.
-            job = find.job
-            what = self._plan(find, job)
-        match what:
-            case Plan.NOTHING | Plan.LEAVE:
-                self.skipped += first and what is Plan.NOTHING
-                self.left += first and what is Plan.LEAVE
-                return None, False
-            case Plan.SHARE:
-                self._under_way.share(job.key, find)
-                return None, False
-        return await self._begin(find, job, what, first=first)
-
-    def _plan(self, find: Candidate, job: JobRecord) -> Plan:
-        return plan(
-            job,
-            formats=self._outputs.formats,
-            outputs_exist=find.outputs_exist,
-            files=find.files,
-            under_way=self._under_way.has(job.key),
-            retry_failed=self._retry_failed,
-        )
-
-    async def _begin(self, find: Candidate, job: JobRecord, what: Plan, *, first: bool) -> tuple[Work | None, bool]:
-        limited = self._allowance.is_limited and (what is Plan.BEGIN_AGAIN or not is_paid(job))
-        length = await self._length(find) if limited else None
-        if limited and length is None and first and self._claims_alone:
-            return None, True
-        if limited and not await self._is_granted(length):
-            return None, False
-        if what is Plan.BEGIN_AGAIN:
-            job = await self._journal.begin_again(job.key)
-        ledger = self._ours.ledger(job, length if limited else None, partial(_check_unchanged, find))
-        work = Work([find], job, ledger, counts=limited, length=length)
-        self._under_way.begin(work)
-        return work, False
-
-    async def _was_put_off(self, find: Candidate, job: JobRecord) -> bool:
-        """Whether it is for a recording's length alone that nothing was done about it the first time."""
-        # One that was submitted since then has the content of another one that was put off.
-        anew = not is_paid(job) or job.step is SavedState.FAILED or job.times.get("submitting", 0.0) >= self._begun
-        return anew and await self._length(find) is None
-
-    async def _length(self, find: Candidate) -> float | None:
-        """Seconds of audio that are paid for; None if that is not known."""
-        path = find.item.source
-        if not isinstance(path, Path):
-            return None
-        if find.recording.seconds is not None and not self._config.multichannel:
-            return find.recording.seconds
-        length = await length_of(path)
-        if length is None:
-            return None
-        find.recording = replace(find.recording, seconds=length.seconds)
-        await self._journal.keep(find.recording)
-        return length.billed(each_channel=self._config.multichannel)
-
-    async def _is_granted(self, length: float | None) -> bool:
-        if not self._claims_alone:
-            fits = await self._ours.fits(length)
-            self._allowance.exhausted = self._allowance.exhausted or not fits
-            return fits and not self._stopped
-        while True:
-            ended = self._under_way.next_end()
-            match self._allowance.admit(length):
-                case Admission.GRANTED:
-                    return not self._stopped
-                case Admission.REFUSED:
-                    return False
-            await ended.wait()
-            if self._stopped:
-                return False
 
     # Ending.
 
@@ -515,28 +352,10 @@ class Batch:
             await self._journal.limit(moment, limit)
 
 
-async def _check_unchanged(find: Candidate) -> None:
-    """Check that a file is still what was hashed: what was sent is to be what is recorded.
-
-    Raises:
-        SourceError: It is not.
-    """
-    path = find.item.source
-    if isinstance(path, Path):
-        stamp = await asyncio.get_running_loop().run_in_executor(None, stamp_of, path)
-        if stamp != find.stamp:
-            raise SourceError(name_of(path), "it was changed while it was sent; the next run sends it again")
-
-
 def _outputs(output: str, formats: Sequence[Format | str], *, trusting: bool) -> Outputs:
     if is_store(output):
         return StoreOutputs(output, formats)
     return FolderOutputs(Path(output), formats, trusting=trusting)
-
-
-async def _chunks(items: Sequence[BatchItem]) -> AsyncIterator[list[BatchItem]]:
-    for start in range(0, len(items), CHUNK):
-        yield list(items[start : start + CHUNK])
 
 
 def _unreadable(find: Candidate) -> SignedOnDemand:

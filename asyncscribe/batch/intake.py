@@ -1,0 +1,260 @@
+"""What a run takes up: recordings become works, those that nothing has to be done about are counted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from asyncscribe.batch.allowance import Admission, Allowance
+from asyncscribe.batch.claims import Alone, Claims
+from asyncscribe.batch.finding import Candidate, Finder, read
+from asyncscribe.batch.inputs.discovery import BatchItem, Discovery, Unreadable
+from asyncscribe.batch.inputs.identity import fingerprint, stamp_of
+from asyncscribe.batch.inputs.probing import length_of
+from asyncscribe.batch.journal.records import JobRecord, Journal, SavedState
+from asyncscribe.batch.outputs import Outputs
+from asyncscribe.batch.planning import Plan, is_paid, plan
+from asyncscribe.batch.under_way import UnderWay, Work
+from asyncscribe.errors import SourceError
+from asyncscribe.models.config import TranscriptionConfig
+from asyncscribe.sources import name_of
+
+#: Recordings that are looked up at once.
+CHUNK = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a batch is to do.
+
+    Attributes:
+        outputs: Where transcripts go.
+        output: The same as a folder; None for an object store.
+        lost: What is named when a transcript is there that the journal knows nothing of.
+        service: Where jobs are done.
+        config: What the service is asked to do.
+        retry_failed: Whether what failed for good is tried again.
+    """
+
+    outputs: Outputs
+    output: Path | None
+    lost: Path
+    service: str
+    config: TranscriptionConfig
+    retry_failed: bool
+
+
+class Intake:
+    """Finds recordings, asks what has to be done about each, and lets the allowance and the others have their say.
+
+    Args:
+        assignment: What the batch is to do.
+        journal: What is known of it.
+        claims: Which jobs are this process's.
+        allowance: How much audio may be paid for.
+        under_way: The works that have begun.
+        is_stopped: Whether nothing more is to be taken up.
+        turn: Called now and then, when it is time to see how many others there are.
+
+    Attributes:
+        skipped: Recordings whose transcripts were there already.
+        left: Recordings that failed for good in an earlier run and were left alone.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        journal: Journal,
+        claims: Claims,
+        allowance: Allowance,
+        under_way: UnderWay,
+        is_stopped: Callable[[], bool],
+        turn: Callable[[], None],
+    ) -> None:
+        self._outputs = assignment.outputs
+        self._output = assignment.output
+        self._lost = assignment.lost
+        self._service = assignment.service
+        self._config = assignment.config
+        self._fingerprint = fingerprint(assignment.config)
+        self._retry_failed = assignment.retry_failed
+        self._journal = journal
+        self._claims = claims
+        self._alone = isinstance(claims, Alone)
+        self._allowance = allowance
+        self._under_way = under_way
+        self._is_stopped = is_stopped
+        self._turn = turn
+        self._discovery = Discovery((), self._output)
+        self._elsewhere: list[BatchItem] = []
+        self._begun = 0.0
+        self.skipped = 0
+        self.left = 0
+
+    @property
+    def unreadable(self) -> list[Unreadable]:
+        """Places of which nothing was taken so far."""
+        return self._discovery.unreadable
+
+    async def works(self, sources: Sequence[str]) -> AsyncIterator[Work]:
+        """What has to be done, as there is room for it.
+
+        Raises:
+            JournalError: The journal can't be read or written.
+        """
+        self._begun = time.time()
+        self._discovery = Discovery(sources, self._output)
+        self._turn()
+        again = False
+        async for find in self._finds(self._discovery.chunks()):
+            work, put_off = await self._take_up(find, first=True)
+            again = again or put_off
+            if work is not None:
+                yield work
+        if again:
+            # What is of unknown length comes last, one after the other, and is looked for once more: it may be all.
+            async for find in self._finds(Discovery(sources, self._output).chunks()):
+                work, _ = await self._take_up(find, first=False)
+                if work is not None:
+                    yield work
+        async for work in self._left_by_others():
+            yield work
+
+    async def _left_by_others(self) -> AsyncIterator[Work]:
+        """What others had when it was found, until it is done: should one of them end, somebody has to go on."""
+        while self._elsewhere and not self._is_stopped():
+            await self._claims.pause()
+            self._turn()
+            items, self._elsewhere = self._elsewhere, []
+            async for find in self._finds(_chunks(items)):
+                work, _ = await self._take_up(find, first=True)
+                if work is not None:
+                    yield work
+
+    async def _finds(self, chunks: AsyncIterator[list[BatchItem]]) -> AsyncIterator[Candidate]:
+        finder = Finder(
+            self._journal, self._outputs, self._service, self._fingerprint, self._discovery.covers, self._lost
+        )
+        async for items in chunks:
+            read_at = self._under_way.forget()
+            for find in await finder.find(items):
+                if self._is_stopped():
+                    return
+                since = read_at
+                if find.recording.content is None and await read(find):
+                    since = self._under_way.moment
+                    await finder.assign([find])
+                # What was read before the job ended would have it paid for once more.
+                while find.job is not None and self._under_way.has_ended(find.job.key, since):
+                    since = self._under_way.moment
+                    await finder.assign([find])
+                    await finder.look_again(find)
+                yield find
+
+    async def _take_up(self, find: Candidate, *, first: bool) -> tuple[Work | None, bool]:
+        """The work that a recording is, None for none; and whether it is put off, as its length is not known."""
+        job = find.job
+        if job is None:
+            # It can't be read: its job says why, and nothing of it is worth keeping.
+            return (Work([find]) if first else None), False
+        if not first and not await self._was_put_off(find, job):
+            return None, False
+        what = self._plan(find, job)
+        if what in {Plan.WORK, Plan.BEGIN_AGAIN}:
+            if not await self._claims.claim(find) or find.job is None:
+                self._elsewhere.append(find.item)
+                return None, False
+            # Others may have gone on with it since it was looked up.
+            job = find.job
+            what = self._plan(find, job)
+        match what:
+            case Plan.NOTHING | Plan.LEAVE:
+                self.skipped += first and what is Plan.NOTHING
+                self.left += first and what is Plan.LEAVE
+                return None, False
+            case Plan.SHARE:
+                self._under_way.share(job.key, find)
+                return None, False
+        return await self._begin(find, job, what, first=first)
+
+    def _plan(self, find: Candidate, job: JobRecord) -> Plan:
+        return plan(
+            job,
+            formats=self._outputs.formats,
+            outputs_exist=find.outputs_exist,
+            files=find.files,
+            under_way=self._under_way.has(job.key),
+            retry_failed=self._retry_failed,
+        )
+
+    async def _begin(self, find: Candidate, job: JobRecord, what: Plan, *, first: bool) -> tuple[Work | None, bool]:
+        limited = self._allowance.is_limited and (what is Plan.BEGIN_AGAIN or not is_paid(job))
+        length = await self._length(find) if limited else None
+        if limited and length is None and first and self._alone:
+            return None, True
+        if limited and not await self._is_granted(length):
+            return None, False
+        if what is Plan.BEGIN_AGAIN:
+            job = await self._journal.begin_again(job.key)
+        ledger = self._claims.ledger(job, length if limited else None, partial(_check_unchanged, find))
+        work = Work([find], job, ledger, counts=limited, length=length)
+        self._under_way.begin(work)
+        return work, False
+
+    async def _was_put_off(self, find: Candidate, job: JobRecord) -> bool:
+        """Whether it is for a recording's length alone that nothing was done about it the first time."""
+        # One that was submitted since then has the content of another one that was put off.
+        anew = not is_paid(job) or job.step is SavedState.FAILED or job.times.get("submitting", 0.0) >= self._begun
+        return anew and await self._length(find) is None
+
+    async def _length(self, find: Candidate) -> float | None:
+        """Seconds of audio that are paid for; None if that is not known."""
+        path = find.item.source
+        if not isinstance(path, Path):
+            return None
+        if find.recording.seconds is not None and not self._config.multichannel:
+            return find.recording.seconds
+        length = await length_of(path)
+        if length is None:
+            return None
+        find.recording = replace(find.recording, seconds=length.seconds)
+        await self._journal.keep(find.recording)
+        return length.billed(each_channel=self._config.multichannel)
+
+    async def _is_granted(self, length: float | None) -> bool:
+        if not self._alone:
+            fits = await self._claims.fits(length)
+            self._allowance.exhausted = self._allowance.exhausted or not fits
+            return fits and not self._is_stopped()
+        while True:
+            ended = self._under_way.next_end()
+            match self._allowance.admit(length):
+                case Admission.GRANTED:
+                    return not self._is_stopped()
+                case Admission.REFUSED:
+                    return False
+            await ended.wait()
+            if self._is_stopped():
+                return False
+
+
+async def _check_unchanged(find: Candidate) -> None:
+    """Check that a file is still what was hashed: what was sent is to be what is recorded.
+
+    Raises:
+        SourceError: It is not.
+    """
+    path = find.item.source
+    if isinstance(path, Path):
+        stamp = await asyncio.get_running_loop().run_in_executor(None, stamp_of, path)
+        if stamp != find.stamp:
+            raise SourceError(name_of(path), "it was changed while it was sent; the next run sends it again")
+
+
+async def _chunks(items: Sequence[BatchItem]) -> AsyncIterator[list[BatchItem]]:
+    for start in range(0, len(items), CHUNK):
+        yield list(items[start : start + CHUNK])
