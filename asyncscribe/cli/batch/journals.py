@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import anyio
 import typer
 
+from asyncscribe.batch.journal.records import Journal
 from asyncscribe.batch.journal.sqlite import SqliteJournal
 from asyncscribe.cli.exits import UserError, tell
 from asyncscribe.errors import JournalError
@@ -33,6 +34,9 @@ SharedJournal = Annotated[
         show_envvar=True,
         help="A database that any number of machines share, in place of a file in the output folder.",
     ),
+]
+SharedFiles = Annotated[
+    bool, typer.Option("--shared-files", help="With --journal: local paths are the same files on all machines.")
 ]
 OutputFolder = Annotated[Path | None, typer.Argument(metavar="DIR", help="The output folder of the batch.")]
 
@@ -104,6 +108,21 @@ async def journal_of(folder: Path | None, dsn: str | None) -> AsyncGenerator[Sql
 
     async with PostgresJournal(dsn or "", read_only=True) as shared:
         yield shared
+
+
+def rebuilt(folder: Path, dsn: str | None, shared_files: bool) -> AbstractAsyncContextManager[Journal]:
+    """The journal of a batch, to be rebuilt.
+
+    Raises:
+        UserError: The database's driver is not installed.
+        JournalError: It can't be used.
+    """
+    if dsn is None:
+        return SqliteJournal(folder)
+    require_driver()
+    from asyncscribe.batch.cluster.recovering import recovering
+
+    return recovering(dsn, shared_files=shared_files)
 
 
 async def until_back(error: JournalError, begun: float) -> None:

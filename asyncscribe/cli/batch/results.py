@@ -21,7 +21,7 @@ from asyncscribe.batch.report.exporting import TableFormat, in_folder, in_store,
 from asyncscribe.batch.report.page import LARGEST, PageTooLarge
 from asyncscribe.batch.report.pricing import PRICES_OF, USD_PER_HOUR
 from asyncscribe.batch.report.summary import Summary
-from asyncscribe.cli.batch.journals import OutputFolder, SharedJournal, journal_of
+from asyncscribe.cli.batch.journals import OutputFolder, SharedFiles, SharedJournal, journal_of, rebuilt
 from asyncscribe.cli.batch.sources import named, require_all
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.display.rendering import encodable, figure, printable, write_json
@@ -244,6 +244,8 @@ def recover(
     config: ConfigFile = None,
     options: Options = None,
     base_url: BaseUrl = None,
+    journal: SharedJournal = None,
+    shared_files: SharedFiles = False,
 ) -> None:
     """Rebuild a lost journal from DIR and the account's list, so that the batch goes on and pays nothing again.
 
@@ -258,9 +260,9 @@ def recover(
         require_all(given)
         if not folder.is_dir():
             raise UserError(f"there is no folder {printable(str(folder))}")
-        async with connect(base_url=base_url) as client, SqliteJournal(folder) as journal:
+        async with connect(base_url=base_url) as client, rebuilt(folder, journal, shared_files) as opened:
             day = None if since is None else since.replace(tzinfo=UTC)
-            done = await remake(client, journal, folder, given, features.configuration(), day)
+            done = await remake(client, opened, folder, given, features.configuration(), day)
         tell(f"{done.written} are written, {done.adopted} were found in the account, {done.new} are new")
         for name, ids in done.ambiguous.items():
             tell(f"  {printable(name)}: may have been transcribed already, as one of {', '.join(ids[:5])}")

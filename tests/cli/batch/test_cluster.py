@@ -73,3 +73,23 @@ def test_which_batch_has_to_be_said(monkeypatch):
         result = run("batch", command)
         assert "--journal" in result.output
         assert result.exit_code == 1 or result.exit_code == 2
+
+
+def test_a_journal_that_is_older_than_it_was_is_rebuilt_and_nothing_is_paid_again(
+    served,  # noqa: F811
+    postgres,  # noqa: F811
+    prepared,  # noqa: F811
+    folder,
+    tmp_path,
+    monkeypatch,
+):
+    """The database was lost; another one, which is empty, learns from the output folder and the account."""
+    output = tmp_path / "out"
+    options = ["--output", output, "--shared-files", "--quiet"]
+    assert run("batch", folder, *options, "--journal", postgres.database(prepared)).exit_code == 0
+    lost = postgres.database(prepared)
+    result = run("batch", "recover", output, folder, "--journal", lost, "--shared-files")
+    assert result.exit_code == 0, result.output
+    assert "5 are written" in result.output
+    assert run("batch", folder, *options, "--journal", lost).exit_code == 0
+    assert len(served.records) == 5
