@@ -10,7 +10,10 @@ comma := ,
 # What users can ask for.
 RUNTIME := cli,server,stores,parquet,probe,otel,postgres,testing
 
-.PHONY: help demo demo-cluster test lint format types bench docs lowest matrix audit release clean
+# Ray alone is larger than all else, and only these tests need it.
+CLUSTER := .venv-cluster
+
+.PHONY: help demo demo-cluster test test-cluster lint format types bench docs lowest matrix audit release clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,6 +35,10 @@ demo-cluster: $(VENV)/.installed-test ## three workers share a batch; one is kil
 test: $(VENV)/.installed-test ## run the tests, report the coverage
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not long" --cov --cov-report=term
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m long
+
+test-cluster: ## run the tests on a Ray cluster of two nodes, in a venv of 1 GB of their own
+	@$(MAKE) --no-print-directory VENV=$(CLUSTER) $(CLUSTER)/.installed-test,ray
+	@$(CLUSTER)/bin/python -m pytest tests/batch/ray
 
 lint: $(VENV)/.installed-dev ## style, format and layers
 	@$(BIN)/ruff check .

@@ -98,7 +98,7 @@ class Features:
         if self.config is None:
             return {}
         try:
-            return TranscriptionConfig.from_file(self.config).to_wire()
+            return fields_of(TranscriptionConfig.from_file(self.config))
         except OSError as error:
             raise UserError(f"--config {self.config}: {error.strerror or error}") from None
         except ValidationError as error:
@@ -123,6 +123,13 @@ class Features:
         if self.redact:
             fields |= {"redact_pii": True, "redact_pii_policies": list(self.redact)}
         return fields
+
+
+def fields_of(config: TranscriptionConfig) -> dict[str, Any]:
+    """The fields that make the same configuration again, those that it does not know apart."""
+    extra = dict(config.extra)
+    known = {name: value for name, value in config.to_wire().items() if name not in extra}
+    return {**known, "extra": extra} if extra else known
 
 
 def _parse(option: str) -> tuple[str, Any]:

@@ -30,7 +30,7 @@ def test_what_the_scripts_of_ci_run_exists():
     assert {script.name for script in scripts} == {"audit", "matrix", "release", "run"}
     assert all(os.access(script, os.X_OK) for script in scripts)
     calls = re.findall(r"^make ([a-z -]+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
-    assert {target for call in calls for target in call.split()} == {"lint", "types", "docs", "test"}
+    assert {target for call in calls for target in call.split()} == {"lint", "types", "docs", "test", "test-cluster"}
     assert all((ROOT / path).is_file() for path in re.findall(r"\.ci/\w+", MAKEFILE))
 
 
@@ -75,7 +75,7 @@ def test_every_version_that_is_promised_is_tested():
 def test_all_that_users_can_install_is_tested_at_its_lowest():
     (runtime,) = re.findall(r"^RUNTIME := (.*)$", MAKEFILE, re.MULTILINE)
     extras = PROJECT["optional-dependencies"]
-    assert set(runtime.split(",")) == set(extras) - {"local", "test", "bench", "dev", "docs"}
+    assert set(runtime.split(",")) == set(extras) - {"local", "test", "bench", "dev", "docs", "ray"}
     named = [*PROJECT["dependencies"], *(entry for extra in runtime.split(",") for entry in extras[extra])]
     assert all(">=" in requirement for requirement in named)
     # What is asked for twice has one bound.

@@ -19,6 +19,7 @@ from asyncscribe.batch.report.pricing import price_per_hour
 from asyncscribe.cli.batch.cluster import take_part
 from asyncscribe.cli.batch.conclusion import Failures, conclude
 from asyncscribe.cli.batch.journals import Membership, SharedJournal
+from asyncscribe.cli.batch.launching import Job, launch
 from asyncscribe.cli.batch.sources import named, require_some
 from asyncscribe.cli.batch.survey import look
 from asyncscribe.cli.connection import address, connect
@@ -122,6 +123,19 @@ def batch(
             "--lease", min=1.0, metavar="S", help="With --journal: seconds of silence after which others go on."
         ),
     ] = 30.0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            help="With --journal: run the workers on a Ray cluster, which starts them again; its address, auto for the "
+            "one that this machine is in, or local.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, metavar="N", help="With --ray: how many. [default: one for each node]"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event to stdout, a JSON object a line.")] = False,
     print_text: Annotated[bool, typer.Option("--print", help="Also print each text to stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress; failures are still listed.")] = False,
@@ -135,12 +149,8 @@ def batch(
     """
     if as_json and print_text:
         raise typer.BadParameter("--json and --print contradict one another: both write to stdout")
-    if is_store(output) and journal is None:
-        raise typer.BadParameter("an object store can't hold the journal; name one by --journal", param_hint="--output")
-    if not is_store(output) and Path(output).exists() and not Path(output).is_dir():
-        raise typer.BadParameter(f"{output} is a file; give a folder", param_hint="--output")
-    if journal is not None and local:
-        raise typer.BadParameter("--local ends with this process: start `asyncscribe serve`, and name it by --base-url")
+    _check_places(output, journal, local=local)
+    _check_ray(ray, workers, journal, print_text=print_text)
     display = choose(as_json=as_json, quiet=quiet)
     forms = formats or [Format.JSON]
     features = Features(
@@ -158,6 +168,10 @@ def batch(
             return await look(
                 given, output, journal, service, forms, wanted, retry_failed=retry_failed, as_json=as_json
             )
+        if ray is not None and journal is not None:
+            membership = Membership(journal, worker, shared_files, run_name, lease)
+            job = Job(given, output, forms, wanted, membership, base_url, concurrency, hours, retry_failed)
+            return await launch(job, ray, workers, as_json=as_json, quiet=quiet)
         async with connect(local=local, base_url=base_url, concurrency=concurrency, on_event=display.event) as client:
             display.tally.limit = client.stats.jobs.limit
             make = partial(
@@ -184,6 +198,24 @@ def batch(
             return conclude(display, batch, failures, output)
 
     run(work)
+
+
+def _check_places(output: str, journal: str | None, *, local: bool) -> None:
+    if is_store(output) and journal is None:
+        raise typer.BadParameter("an object store can't hold the journal; name one by --journal", param_hint="--output")
+    if not is_store(output) and Path(output).exists() and not Path(output).is_dir():
+        raise typer.BadParameter(f"{output} is a file; give a folder", param_hint="--output")
+    if journal is not None and local:
+        raise typer.BadParameter("--local ends with this process: start `asyncscribe serve`, and name it by --base-url")
+
+
+def _check_ray(address: str | None, workers: int | None, journal: str | None, *, print_text: bool) -> None:
+    if workers is not None and address is None:
+        raise typer.BadParameter("it says how many --ray starts", param_hint="--workers")
+    if address is not None and journal is None:
+        raise typer.BadParameter("workers on many machines need a journal that they share: --journal postgresql://...")
+    if address is not None and print_text:
+        raise typer.BadParameter("--print and --ray contradict one another: the texts are with the workers")
 
 
 def _hours(hours: float | None, cost: float | None, config: TranscriptionConfig) -> float | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import traceback
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -553,3 +554,13 @@ async def test_a_caller_can_stop_waiting_for_a_database_that_is_away(fragile):
         await asyncio.to_thread(fragile.start)
         (entry,) = [entry async for entry in journal.all()]
         assert entry.job.step is SavedState.FOUND
+
+
+async def test_recordings_are_counted_by_the_last_step_of_their_job(one):
+    assert not await one.counts()
+    names = ["a", "b", "c"]
+    entries = await one.name([Newcomer(f"/{name}.wav", f"{name}.wav", f"{name}.wav") for name in names])
+    assert await one.counts() == {None: 3}
+    found = [replace(entry.recording, content=f"sha256:{name}") for entry, name in zip(entries, names, strict=True)]
+    await one.assign(found[:2], "config")
+    assert await one.counts() == {SavedState.FOUND: 2, None: 1}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from psycopg import Connection
 
 from asyncscribe.batch.journal.postgres.connection import Work
+from asyncscribe.batch.journal.records import SavedState
 from asyncscribe.batch.journal.rows import IDS
 from asyncscribe.models.transcript import TranscriptId
 
@@ -18,6 +20,7 @@ _FORGET = """
     WHERE service = %s
 """
 _LATEST_IDS = "SELECT ids FROM jobs WHERE service = %s AND ids <> '[]' ORDER BY key DESC LIMIT %s"
+_COUNTS = "SELECT step, count(*) FROM recordings LEFT JOIN jobs ON jobs.key = recordings.job GROUP BY step"
 _ALLOW = "INSERT INTO budgets (run, allowed) VALUES (%s, %s) ON CONFLICT (run) DO UPDATE SET allowed = excluded.allowed"
 
 
@@ -85,5 +88,15 @@ def allowance(run: str) -> Work[tuple[float, float] | None]:
     def work(connection: Connection) -> Callable[[], tuple[float, float] | None]:
         cursor = connection.execute("SELECT allowed::float8, taken::float8 FROM budgets WHERE run = %s", (run,))
         return lambda: next(((allowed, taken) for allowed, taken in cursor), None)
+
+    return work
+
+
+def counts() -> Work[Counter[SavedState | None]]:
+    """How many recordings there are by the last step of their job; None is the step of those that have none."""
+
+    def work(connection: Connection) -> Callable[[], Counter[SavedState | None]]:
+        cursor = connection.execute(_COUNTS)
+        return lambda: Counter({None if step is None else SavedState(step): number for step, number in cursor})
 
     return work

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -22,7 +23,7 @@ from asyncscribe.batch.journal.postgres.places import Places
 from asyncscribe.batch.journal.postgres.steps import Fence
 from asyncscribe.batch.journal.postgres.totals import Totals, totals
 from asyncscribe.batch.journal.postgres.workers import Claim, Claiming, Member, Stray
-from asyncscribe.batch.journal.records import Entry, JobRecord, Newcomer, Recording
+from asyncscribe.batch.journal.records import Entry, JobRecord, Newcomer, Recording, SavedState
 from asyncscribe.batch.journal.rows import text_of
 from asyncscribe.errors import JournalError
 from asyncscribe.models.transcript import TranscriptId
@@ -137,6 +138,10 @@ class PostgresJournal:
     async def totals(self) -> Totals:
         """What it adds up to, counted by the database."""
         return await self._do(totals())
+
+    async def counts(self) -> Counter[SavedState | None]:
+        """How many recordings there are by the last step of their job; None is the step of those that have none."""
+        return await self._do(facts.counts())
 
     # Recordings.
 

@@ -1,0 +1,203 @@
+"""The workers of a shared batch as tasks of a Ray cluster, which places them and starts them again.
+
+Each task runs one worker as a child process, by the command line that a person would type. All that matters is in the
+journal: no task has a state, and any of them may be lost, or be there twice.
+
+The journal's address and the API key are in a small argument of the tasks, which Ray keeps in memory and puts into no
+log. The variables of a `runtime_env` would be in `runtime_env_agent.log` on every node, and large objects may be
+spilled to a disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from asyncscribe.batch.cluster.tether import GRACE
+
+#: Exit codes of a worker that has ended by itself: all done, some failed, wrong usage, an allowance used up.
+ENDS = frozenset(range(4))
+#: Seconds before a worker that died is started again, so that one that can't live keeps no node busy.
+PAUSE = 2.0
+#: Characters of what a worker has said that are kept: the end has the reason.
+KEPT = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What every worker is to do.
+
+    Attributes:
+        arguments: Options of `asyncscribe batch run`, without sources and configuration.
+        config: The configuration as JSON. It can hold a webhook's secret, and is on no command line.
+        environment: Variables of the worker, with the journal's address and the API key.
+    """
+
+    arguments: tuple[str, ...]
+    config: str = field(repr=False)
+    environment: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a worker ended.
+
+    Attributes:
+        code: Its exit code.
+        host: Where it was.
+        said: The end of what it wrote to stderr.
+    """
+
+    code: int
+    host: str
+    said: str
+
+
+class WorkerDied(Exception):
+    """A worker was killed, or ended otherwise before its work was done. Ray starts it again."""
+
+
+def work(order: Order, sources: Sequence[str], name: str) -> Ended:
+    """A task: run a worker to its end.
+
+    Args:
+        order: What it is to do.
+        sources: What is transcribed; paths are absolute.
+        name: What it is called where workers are listed.
+
+    Raises:
+        WorkerDied: It has to be started again.
+    """
+    with TemporaryDirectory(prefix="asyncscribe-worker-") as folder, (Path(folder) / "stderr").open("w+b") as errors:
+        command = _command(order, sources, name, Path(folder))
+        environment = {**os.environ, **order.environment}
+        with subprocess.Popen(  # noqa: S603 - the program itself
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, env=environment
+        ) as child:
+            code = _attend(child)
+        errors.seek(0)
+        said = errors.read().decode(errors="replace")[-KEPT:]
+    sys.stderr.write(said)
+    if code not in ENDS:
+        time.sleep(PAUSE)
+        raise WorkerDied(f"{name} ended with {code}")
+    return Ended(code, socket.gethostname(), said)
+
+
+def _command(order: Order, sources: Sequence[str], name: str, folder: Path) -> list[str]:
+    listed, config = folder / "sources", folder / "config.json"
+    listed.write_text("\n".join(sources), encoding="utf-8", errors="surrogateescape")
+    config.write_text(order.config, encoding="utf-8")
+    run = [sys.executable, "-m", "asyncscribe.batch.cluster.tether", "batch", "run", *order.arguments]
+    return [*run, "--from-file", str(listed), "--config", str(config), "--worker", name, "--quiet"]
+
+
+def _attend(child: subprocess.Popen[bytes]) -> int:
+    """Wait for a worker; have it end if the task is cancelled."""
+    try:
+        while True:
+            # Ray cancels by an interrupt that is seen between two instructions only, not in a wait without an end.
+            with suppress(subprocess.TimeoutExpired):
+                return child.wait(1.0)
+    except BaseException:
+        if child.stdin is not None:
+            child.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE)
+        child.kill()
+        child.wait()
+        raise
+
+
+class RayWorkers:
+    """Workers on a Ray cluster.
+
+    Args:
+        order: What each is to do.
+        sources: What is transcribed; paths are absolute.
+        name: What their names begin with.
+        count: How many; None for one on each node.
+    """
+
+    def __init__(self, order: Order, sources: Sequence[str], name: str, count: int | None = None) -> None:
+        import ray
+
+        self._ray = ray
+        self.count = count or sum(bool(node["Alive"]) for node in ray.nodes())
+        task = ray.remote(work).options(
+            name="asyncscribe batch",
+            max_retries=-1,
+            retry_exceptions=[WorkerDied],
+            scheduling_strategy="SPREAD",
+        )
+        listed = ray.put(tuple(sources))
+        self._running: list[Any] = [task.remote(order, listed, f"{name}-{number}") for number in range(self.count)]
+        self.ended: list[Ended] = []
+
+    def look(self) -> bool:
+        """Whether some are still at work, or are to be started again."""
+        if self._running:
+            over, self._running = self._ray.wait(self._running, num_returns=len(self._running), timeout=0)
+            self.ended.extend(map(self._end, over))
+        return bool(self._running)
+
+    def cancel(self) -> None:
+        """Have all end what they have begun; none is started again."""
+        for task in self._running:
+            self._ray.cancel(task)
+
+    def _end(self, task: Any) -> Ended:
+        try:
+            ended: Ended = self._ray.get(task)
+        except self._ray.exceptions.RayError as error:
+            # What no further attempt would change, as a node on which asyncscribe is not installed.
+            return Ended(1, "", str(error))
+        return ended
+
+
+@contextmanager
+def connected(address: str, workers: int | None) -> Iterator[None]:
+    """A connection to a Ray cluster.
+
+    Args:
+        address: `host:port`, `ray://host:port`, `auto` for the one that this machine belongs to, `local` for one of
+            this process's own.
+        workers: How many are to run, for one of its own.
+
+    Raises:
+        ConnectionError: There is no cluster.
+        ValueError: The address can't be read.
+    """
+    import ray
+
+    options: dict[str, Any] = {}
+    if address == "local":
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        options = {"num_cpus": max(workers or 1, os.cpu_count() or 1), "include_dashboard": False}
+    with _sigterm_kept():
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Ray takes the signal for itself, and would end the process without cancelling anything."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
