@@ -23,11 +23,12 @@ from asyncscribe.api.transcripts import RedactedAudio, SubtitleFormat, Transcrip
 from asyncscribe.api.transport import Transport, TransportStatistics
 from asyncscribe.arguments import check_kind
 from asyncscribe.engine.handle import Job, JobRecord
-from asyncscribe.engine.jobs import JobRunner, JobTotals
+from asyncscribe.engine.jobs import JobRunner
 from asyncscribe.engine.limiter import Limiter, LimiterStatistics
 from asyncscribe.engine.pipeline import Pipeline, Sources
 from asyncscribe.engine.submission import Submitter
 from asyncscribe.engine.tasks import Tasks
+from asyncscribe.engine.totals import JobTotals
 from asyncscribe.engine.uploads import Uploader
 from asyncscribe.engine.watcher import Watcher, WatcherStatistics
 from asyncscribe.errors import ConfigurationError, NotOpen, SourceError

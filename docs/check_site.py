@@ -43,8 +43,14 @@ def public_names(module: str) -> list[str]:
 
 
 def members(kind: type) -> Iterator[str]:
-    """The public methods and properties that a class defines, or has of a private one of its module."""
-    own = [one for one in kind.__mro__ if one is kind or (one.__module__ == kind.__module__ and one.__name__[0] == "_")]
+    """The public methods and properties that a class defines, or has of one in its package that is not public."""
+    public = {id(getattr(import_module(module), name)) for module in MODULES for name in public_names(module)}
+    package = kind.__module__.rpartition(".")[0]
+    own = [
+        one
+        for one in kind.__mro__
+        if one is kind or (one.__module__.rpartition(".")[0] == package and id(one) not in public)
+    ]
     for name, value in (item for one in own for item in vars(one).items()):
         described = isinstance(value, property | classmethod | staticmethod) or inspect.isfunction(value)
         if described and not name.startswith(("_", "model_")):  # pydantic's are of no concern to users

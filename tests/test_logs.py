@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from asyncscribe import SubmissionPolicy, TranscriptionFailed, TranscriptionRequest
+from asyncscribe import SubmissionPolicy, TranscriptionRequest
 from asyncscribe.logs import log
 from asyncscribe.server import faults
 from tests.support import KEY, open_client, recording
@@ -64,21 +64,3 @@ async def test_a_line_about_no_job_has_the_same_attributes(server, client, caplo
     caplog.set_level(logging.DEBUG, "asyncscribe")
     await client.transcribe(recording())
     assert all(caplog.handler.format(record) for record in caplog.records if record.name == "asyncscribe")
-
-
-async def test_the_totals_say_what_became_of_all_jobs(server, client):
-    await client.transcribe(recording(duration=30))
-    await client.transcribe(recording("b", duration=12, server_errors=1))
-    with pytest.raises(TranscriptionFailed):
-        await client.transcribe(
-            recording("c", error="language_detection cannot be performed on files with no spoken audio.")
-        )
-    left = client.start(recording("d", seconds=100))
-    await left.submitted()
-    left.cancel()
-    with pytest.raises(Exception, match="given up"):
-        await left.wait()
-    totals = client.stats.totals
-    assert (totals.started, totals.completed, totals.failed, totals.abandoned) == (4, 2, 1, 1)
-    assert (totals.submissions, totals.resubmissions) == (5, 1)
-    assert totals.audio_seconds == 42

@@ -1,22 +1,17 @@
-"""One attempt at one request: aiohttp, the key, timeouts, the guard against stalled uploads, errors translated.
-
-aiohttp's errors are replaced by ours and not chained to them: they hold the headers of the request, and so the key, for
-whoever prints a cause or captures the local variables of a traceback.
-"""
+"""One attempt at one request: aiohttp, the key, timeouts, and whether a byte of it can have left."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import aiohttp
 import anyio
@@ -27,52 +22,16 @@ from asyncscribe.api import protocol
 from asyncscribe.api.clock import ServiceClock
 from asyncscribe.api.network import Network
 from asyncscribe.api.protocol import Request
-from asyncscribe.containment import is_cancelled
-from asyncscribe.errors import (
-    ConnectFailed,
-    ConnectionLost,
-    NotOpen,
-    ServiceError,
-    ServiceTimeout,
-    SourceError,
-    TransportError,
-    UnreadableAnswer,
-    UploadStalled,
-)
+from asyncscribe.api.streams import Body, Progress, StallGuard, read_answer
+from asyncscribe.api.translation import TRANSLATED, translate
+from asyncscribe.errors import NotOpen, ServiceError, TransportError, UnreadableAnswer, UploadStalled
 from asyncscribe.masking import Secret, masked
 from asyncscribe.settings import Settings, Timeouts
 
-#: Bytes handed to the connection at once, however large the chunks of a source are: what the socket does not take of
-#: them is copied. Measured by `benchmarks/upload.py`: pieces of 256 KiB take a quarter more time.
-PIECE_BYTES = 1024 * 1024
-#: Bytes of the longest answer that is read. A transcript of the longest recording that the service takes, ten hours,
-#: with utterances and sentiment for every word, is a fifth of it.
-LARGEST_ANSWER = 256 * 1024 * 1024
 #: Most bytes of a download handed on at once.
 DOWNLOAD_BYTES = 1024 * 1024
 
-
-class Body(Protocol):
-    """The bytes of an upload, as a connection needs them."""
-
-    @property
-    def size(self) -> int | None:
-        """Bytes; None if unknown."""
-        ...
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether `open` can be called (again) now and gives the same bytes."""
-        ...
-
-    def open(self) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """The bytes, from the first on; what they come from is closed when the context ends."""
-        ...
-
-
 T = TypeVar("T")
-#: Called with the bytes handed to the connection so far.
-Progress: TypeAlias = Callable[[int], None]
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
@@ -152,47 +111,6 @@ class _Request(aiohttp.ClientRequest):
         if attempt is not None:
             await attempt.leave()
         return await super().send(conn)
-
-
-#: How aiohttp's errors read in ours; the first match counts, `aiohttp.ClientError` matches the rest.
-_TRANSLATIONS: tuple[tuple[type[BaseException], type[TransportError]], ...] = (
-    (aiohttp.ConnectionTimeoutError, ConnectFailed),
-    (aiohttp.ServerTimeoutError, ServiceTimeout),
-    (aiohttp.ClientConnectorError, ConnectFailed),
-    (aiohttp.ServerFingerprintMismatch, ConnectFailed),
-    (aiohttp.ClientHttpProxyError, ConnectFailed),
-    (aiohttp.InvalidURL, ConnectFailed),
-    (aiohttp.NonHttpUrlClientError, ConnectFailed),
-    (aiohttp.ClientPayloadError, UnreadableAnswer),
-    (aiohttp.ClientResponseError, UnreadableAnswer),
-    (TimeoutError, ServiceTimeout),
-    (ssl.SSLError, ConnectionLost),
-    (OSError, ConnectionLost),
-    (aiohttp.ClientError, ConnectionLost),
-)
-TRANSLATED = (aiohttp.ClientError, OSError)
-CERTIFICATE_HINT = (
-    "; if a private authority signs here, name its file in the environment variable SSL_CERT_FILE, "
-    "or pass ssl_context=ssl.create_default_context(cafile=...)"
-)
-
-
-def translate(request: Request[Any], error: BaseException, *, left: bool = True) -> TransportError:
-    """The error of ours that says what one of aiohttp's (or of the system's) means.
-
-    Args:
-        request: What was asked.
-        error: What was raised.
-        left: Whether a byte of the request may have been written; if not, the service can't have acted.
-    """
-    for theirs, ours in _TRANSLATIONS:
-        if isinstance(error, theirs):
-            # aiohttp says this of addresses without TLS as well.
-            problem = str(error).replace(" ssl:default", "") or type(error).__name__
-            if isinstance(error, aiohttp.ClientConnectorCertificateError):
-                problem += CERTIFICATE_HINT
-            return (ours if left else ConnectFailed)(str(request), problem)
-    raise TypeError(f"not an error of a connection: {error!r}")
 
 
 class Connection:
@@ -313,7 +231,7 @@ class Connection:
         attempt: _Attempt,
         session: aiohttp.ClientSession | None,
         headers: Mapping[str, str],
-        data: bytes | _StallGuard | None,
+        data: bytes | StallGuard | None,
         timeout: aiohttp.ClientTimeout,
     ) -> T:
         if session is None:
@@ -332,7 +250,7 @@ class Connection:
                 proxy=self._proxy,
                 ssl=self._network.ssl_context or True,
             ) as response:
-                answers.append(self._read(request, response, await _content(request, response)))
+                answers.append(self._read(request, response, await read_answer(request, response)))
                 if attempt.custody is not None:
                     attempt.custody.answered(answers[0])
         except TRANSLATED as error:
@@ -369,10 +287,10 @@ class Connection:
         headers = {**self._headers, "Content-Type": "application/octet-stream"}
         if body.size is not None:
             headers["Content-Length"] = str(body.size)
-        stream: _StallGuard | None = None
+        stream: StallGuard | None = None
         with anyio.CancelScope() as scope:
             async with body.open() as chunks:
-                stream = _StallGuard(chunks, scope, self._timeouts.stall, progress)
+                stream = StallGuard(chunks, scope, self._timeouts.stall, progress)
                 problem: Exception | None = None
                 try:
                     return await self._send(request, attempt, self._uploads, headers, stream, self._upload_timeout)
@@ -411,69 +329,3 @@ class Connection:
     def clock_ahead(self) -> float | None:
         """Seconds by which the service's clock is ahead of this machine's; None if no answer has told it."""
         return self.clock.ahead(self._now(), time.time())
-
-
-async def _content(request: Request[Any], response: aiohttp.ClientResponse) -> bytes:
-    """All of an answer, unpacked; one without end, or a bomb that unpacks to gigabytes, is given up."""
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := await response.content.readany():
-        size += len(chunk)
-        if size > LARGEST_ANSWER:
-            response.close()
-            raise UnreadableAnswer(str(request), f"the answer is longer than {LARGEST_ANSWER} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-class _StallGuard:
-    """A body's bytes, with a deadline on each handover.
-
-    aiohttp has no write timeout: a peer that stops reading would hang an upload for ever. While a chunk is with the
-    connection, the scope around the request has a deadline; while the next one is read from the source, which may
-    take its time, and after the last one, when aiohttp's read timeout takes over, it has none.
-    """
-
-    def __init__(
-        self, chunks: AsyncIterator[bytes], scope: anyio.CancelScope, stall: float, progress: Progress | None
-    ) -> None:
-        self._chunks = chunks
-        self._scope = scope
-        self._stall = stall
-        self._progress = progress
-        self._rest = memoryview(b"")
-        self._handed_over = 0
-        self.sent = 0
-        self.error: Exception | None = None
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> memoryview:
-        self._scope.deadline = float("inf")
-        if self._handed_over:
-            self.sent += self._handed_over
-            self._handed_over = 0
-            if self._progress is not None:
-                self._progress(self.sent)
-        if not self._rest:
-            self._rest = memoryview(await self._read())
-        piece, self._rest = self._rest[:PIECE_BYTES], self._rest[PIECE_BYTES:]
-        self._handed_over = len(piece)
-        self._scope.deadline = anyio.current_time() + self._stall
-        return piece
-
-    async def _read(self) -> bytes:
-        try:
-            return await anext(self._chunks)
-        except StopAsyncIteration:
-            raise
-        except asyncio.CancelledError as error:
-            if is_cancelled():
-                raise
-            self.error = SourceError("the source", "raised CancelledError, and nobody had cancelled it")
-            raise self.error from error
-        except Exception as error:
-            # aiohttp hides what its body iterator raises behind a connection error.
-            self.error = error
-            raise

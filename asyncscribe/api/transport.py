@@ -17,10 +17,11 @@ from typing import Self, TypeVar
 import anyio
 
 from asyncscribe.api.clock import ServiceClock
-from asyncscribe.api.connection import Body, Connection, Custody, Progress
+from asyncscribe.api.connection import Connection, Custody
 from asyncscribe.api.gate import Gate, GateStatistics, Pass
 from asyncscribe.api.network import Network
 from asyncscribe.api.protocol import Request
+from asyncscribe.api.streams import Body, Progress
 from asyncscribe.errors import APIError, RateLimited, ServerError, ServiceError
 from asyncscribe.events import EventHandler, RequestRetried, ignore
 from asyncscribe.logs import log
@@ -170,33 +171,47 @@ class Transport:
         while True:
             attempt += 1
             granted = await self.gate.enter(lane, priority, repeat=repeat, connected=body is None)
-            sent = asyncio.get_running_loop().time()
             try:
-                if custody is None:
-                    answer = await self._connection.exchange(request, body, progress)
-                else:
-                    answer = await self._in_custody(request, custody)
+                return await self._once(request, body, progress, custody, granted)
             except ServiceError as error:
                 # What was refused for its rate is held back by the gate, and needs no token.
                 repeat = not isinstance(error, RateLimited)
-                self._failed(error, granted)
-                log.debug("%s after %.0f ms", error, 1000 * (asyncio.get_running_loop().time() - sent))
                 decision = self._decide(request, error, attempt, begun) if retry else None
                 if decision is None or (body is not None and not body.repeatable):
                     raise
                 log.info("%s; again in %.1f s", error, decision.delay)
                 self._emit(RequestRetried(str(request), str(error), decision.delay))
-            else:
-                self._reached = True
-                self.gate.succeeded(granted)
-                if log.isEnabledFor(logging.DEBUG):
-                    log.debug("%s: %.0f ms", request, 1000 * (asyncio.get_running_loop().time() - sent))
-                return answer
             finally:
                 self.gate.leave(granted)
             self._retries += 1
             if decision.delay:
                 await anyio.sleep(decision.delay)
+
+    async def _once(
+        self,
+        request: Request[T],
+        body: Body | None,
+        progress: Progress | None,
+        custody: Custody[T] | None,
+        granted: Pass,
+    ) -> T:
+        """One attempt; the gate and the log are told what became of it."""
+        now = asyncio.get_running_loop().time
+        sent = now()
+        try:
+            if custody is None:
+                answer = await self._connection.exchange(request, body, progress)
+            else:
+                answer = await self._in_custody(request, custody)
+        except ServiceError as error:
+            self._failed(error, granted)
+            log.debug("%s after %.0f ms", error, 1000 * (now() - sent))
+            raise
+        self._reached = True
+        self.gate.succeeded(granted)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s: %.0f ms", request, 1000 * (now() - sent))
+        return answer
 
     async def _in_custody(self, request: Request[T], custody: Custody[T]) -> T:
         try:

@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import anyio
 
 from asyncscribe import sources
+from asyncscribe.bodies import Upload
 from asyncscribe.containment import contained, is_cancelled
 from asyncscribe.engine.handle import JobRecord, OnEnd
 from asyncscribe.engine.limiter import Limiter
 from asyncscribe.engine.submission import Accepted, Submission, Submitter
 from asyncscribe.engine.tasks import Tasks
+from asyncscribe.engine.totals import JobCounts, JobTotals
 from asyncscribe.engine.uploads import Uploader
 from asyncscribe.engine.watcher import Watcher
 from asyncscribe.errors import (
@@ -42,36 +43,13 @@ from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptSt
 from asyncscribe.policies.backoff import Random
 from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.requests import TranscriptionRequest
-from asyncscribe.sources import SignedOnDemand, Source, Upload, Url
+from asyncscribe.sources import SignedOnDemand, Source, Url
 
 #: Seconds after which an upload that still waits for a slot is made again: the service keeps it for 24 hours at least,
 #: and the job has to be taken up and perhaps be submitted again within them.
 FRESH_UPLOAD = 20 * 3600.0
 #: Where nothing of a job is at the service.
 _NOT_SUBMITTED = frozenset({JobState.CREATED, JobState.UPLOADING, JobState.WAITING})
-
-
-@dataclass(frozen=True, slots=True)
-class JobTotals:
-    """What became of the client's jobs so far.
-
-    Attributes:
-        started: Jobs that were taken up.
-        completed: Jobs that ended with a transcript.
-        failed: Jobs that ended without one.
-        abandoned: Jobs that nobody waited for to the end; what the service had of them goes on there.
-        submissions: Submissions that the service took.
-        resubmissions: Jobs that were to be submitted again because the service had failed them.
-        audio_seconds: Length of all that was transcribed.
-    """
-
-    started: int = 0
-    completed: int = 0
-    failed: int = 0
-    abandoned: int = 0
-    submissions: int = 0
-    resubmissions: int = 0
-    audio_seconds: float = 0.0
 
 
 class JobRunner:
@@ -111,21 +89,11 @@ class JobRunner:
         self._active: set[JobRecord] = set()
         self._waits: Counter[TranscriptId] = Counter()
         self._changed = asyncio.Event()
-        self._ended: Counter[JobState] = Counter()
-        self._submissions = self._resubmissions = 0
-        self._audio_seconds = 0.0
+        self._counts = JobCounts()
 
     def totals(self) -> JobTotals:
         """What became of all jobs so far."""
-        return JobTotals(
-            started=len(self._active) + self._ended.total(),
-            completed=self._ended[JobState.COMPLETED],
-            failed=self._ended[JobState.FAILED],
-            abandoned=self._ended[JobState.ABANDONED],
-            submissions=self._submissions,
-            resubmissions=self._resubmissions,
-            audio_seconds=self._audio_seconds,
-        )
+        return self._counts.totals(active=len(self._active))
 
     @property
     def waited(self) -> tuple[TranscriptId, ...]:
@@ -214,15 +182,10 @@ class JobRunner:
             raise
         finally:
             self._active.discard(job)
-            self._count(job)
+            self._counts.ended(job)
             self._changed.set()
             if on_end is not None:
                 on_end(job)
-
-    def _count(self, job: JobRecord) -> None:
-        self._ended[job.state] += 1
-        if job.transcript is not None:
-            self._audio_seconds += job.transcript.audio_duration or 0.0
 
     def _is_late(self, job: JobRecord) -> bool:
         return job.scope is not None and self._now() >= job.scope.deadline
@@ -327,7 +290,7 @@ class JobRunner:
         try:
             await self._keep_beginning(job, job.audio_url)
             accepted = await self._submitter.submit(submission)
-            self._submissions += 1
+            self._counts.submissions += 1
         except BaseException:
             job.may_exist = submission.may_exist
             if not job.may_exist and not isinstance(job.ledger, NullLedger):
@@ -362,7 +325,7 @@ class JobRunner:
         again = self._resubmission.decide(transcript.error, len(job.ids), self._rng)
         if again is None:
             raise self.failure(transcript, len(job.ids))
-        self._resubmissions += 1
+        self._counts.resubmissions += 1
         log.info(
             "transcript %s of %s failed (%s); it is submitted again in %.1f s",
             transcript_id,

@@ -12,9 +12,9 @@ from typing import Self, TypeVar
 
 import anyio
 
+from asyncscribe.bodies import CHUNK_BYTES, Stream
 from asyncscribe.errors import SourceError
 from asyncscribe.logs import log
-from asyncscribe.sources import CHUNK_BYTES, Stream
 
 T = TypeVar("T")
 

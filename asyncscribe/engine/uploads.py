@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from asyncscribe.api import protocol
-from asyncscribe.api.connection import Body, Progress
+from asyncscribe.api.streams import Body, Progress
 from asyncscribe.api.transport import Transport
+from asyncscribe.bodies import Stream, Upload
 from asyncscribe.containment import contained
 from asyncscribe.engine.limiter import Limiter
 from asyncscribe.engine.spool import Spool
 from asyncscribe.errors import ServiceError
 from asyncscribe.models.transcript import UploadUrl
 from asyncscribe.policies.window import Lane
-from asyncscribe.sources import Stream, Upload
 
 #: Said of an upload that failed and could not be repeated.
 ONCE_ONLY = (
@@ -26,7 +26,7 @@ class Uploader:
     """Uploads under a limiter of its own, which is not the one of the jobs.
 
     So the next files are at the service already when a slot for a job gets free, and memory is bounded by the number
-    of uploads at once times `sources.CHUNK_BYTES` (a few copies of it: one read, one in the connection's buffer).
+    of uploads at once times `bodies.CHUNK_BYTES` (a few copies of it: one read, one in the connection's buffer).
 
     Args:
         transport: Sends.

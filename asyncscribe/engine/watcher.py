@@ -8,40 +8,25 @@ lies needs no path of its own: the plans go on without it.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import random
 from collections.abc import Callable
-from contextlib import aclosing
-from dataclasses import dataclass, field
-from itertools import count
-
-import anyio
+from dataclasses import dataclass
 
 from asyncscribe.api import protocol
-from asyncscribe.api.listing import pages
 from asyncscribe.api.transport import Transport
+from asyncscribe.engine.overview import Overview
+from asyncscribe.engine.roster import Roster
 from asyncscribe.engine.tasks import Tasks
-from asyncscribe.errors import APIError, NotOpen, ServiceError, UnreadableAnswer, WaitInterrupted, WaitRefused
-from asyncscribe.logs import log
-from asyncscribe.models.transcript import FINAL_STATUSES, Transcript, TranscriptId, TranscriptStatus
+from asyncscribe.engine.watched import OnStatus, WatchedJob
+from asyncscribe.errors import NotOpen, ServiceError, UnreadableAnswer
+from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus
 from asyncscribe.policies.backoff import Backoff, Random
-from asyncscribe.policies.evidence import Sightings
 from asyncscribe.policies.limits import Evidence
-from asyncscribe.policies.polling import LATE, Pace, PollPlan, Strategy, choose_requests, most_pages
+from asyncscribe.policies.polling import LATE, PollPlan, Strategy, choose_requests
 from asyncscribe.policies.window import Lane
 
-#: Seconds of failed GETs after which a wait is given up: the job's result stays at the service for weeks.
-PATIENCE = 30 * 60.0
-#: Seconds, and GETs, for which a refusal of a job that the service had is doubted: a proxy, a deployment or a replica
-#: that lags may refuse for a moment what was paid for.
-DOUBTED_FOR = 60.0
-DOUBTED_TIMES = 4
-#: Seconds that a look at the list may take.
-LIST_TIMEOUT = 5.0
 #: GETs that only ask how a job is, at once. The others wait here, where a hint can still reach them.
 POLLS_AT_ONCE = 50
-#: The place of pages among polls that wait for the allowance: one shows up to 200 jobs.
-PAGE_PRIORITY = 1
 #: Seconds after which the loop comes by in any case.
 HEARTBEAT = 0.5
 #: From so many jobs on, the loop is not woken for the turn of a new one: it comes by soon enough.
@@ -51,8 +36,6 @@ SOON = 0.001
 
 #: Takes what a check showed, as evidence for the limit.
 Observe = Callable[[Evidence], None]
-#: Takes the status of a job when it is first seen and whenever it changes.
-OnStatus = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +59,6 @@ class WatcherStatistics:
     queued_checks: int
     pages: int
     duration: float | None
-
-
-@dataclass(slots=True, eq=False)
-class _WatchedJob:
-    """A job that is waited for; times in seconds of the loop's clock."""
-
-    id: TranscriptId
-    plan: PollPlan
-    new: bool
-    #: Whether the service is known to have it, so that a refusal is doubted.
-    known: bool
-    on_status: list[OnStatus]
-    #: Ends when its turn has come; None while its GET is under way.
-    turn: asyncio.Future[None] | None = None
-    #: When the loop looks at it next; what the loop has noted for another moment is void.
-    noted: float = float("inf")
-    #: Whether the last look at the list showed it running.
-    is_listed: bool = False
-    status: str | None = None
-    hinted: bool = False
-    failing_since: float | None = None
-    refused_since: float | None = None
-    refusals: int = 0
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    result: Transcript | Exception | None = None
 
 
 class Watcher:
@@ -127,36 +85,30 @@ class Watcher:
         self._transport = transport
         self._tasks = tasks
         self._polling = polling
-        self._pace = Pace(polling)
         self._observe = observe
         self._is_wanted = is_wanted
         self._rng = rng
-        self._jobs: dict[TranscriptId, _WatchedJob] = {}
-        # By id, so that one that has ended is not kept, with its transcript, until its next turn would have come.
-        self._agenda: list[tuple[float, int, TranscriptId]] = []
-        self._notes = count()
-        self._sightings = Sightings()
+        self._roster = Roster(rng, self._noted)
+        self._overview = Overview(transport, polling)
         self._running = False
         self._changed = asyncio.Event()
         self._earliest = float("inf")
         self._polls = 0
-        self._reading = False
-        self._list_due = self._listed_at = self._observed_at = float("-inf")
-        self._list_failures = 0
-        self._requests_of_a_look = 1
-        self._checks = self._pages = 0
+        self._observed_at = float("-inf")
+        self._checks = 0
         self._now: Callable[[], float] = lambda: asyncio.get_running_loop().time()
 
     def statistics(self) -> WatcherStatistics:
         """The present counts."""
+        sightings = self._roster.sightings
         return WatcherStatistics(
-            watched=len(self._jobs),
-            processing=self._sightings.count(TranscriptStatus.PROCESSING),
-            queued=self._sightings.count(TranscriptStatus.QUEUED),
+            watched=len(self._roster),
+            processing=sightings.count(TranscriptStatus.PROCESSING),
+            queued=sightings.count(TranscriptStatus.QUEUED),
             checks=self._checks,
-            queued_checks=self._sightings.queued_checks,
-            pages=self._pages,
-            duration=self._sightings.duration,
+            queued_checks=sightings.queued_checks,
+            pages=self._overview.pages,
+            duration=sightings.duration,
         )
 
     async def wait(
@@ -187,7 +139,7 @@ class Watcher:
             NotOpen: The client is not open, or was closed meanwhile.
         """
         while True:
-            job = self._jobs.get(transcript_id)
+            job = self._roster.jobs.get(transcript_id)
             if job is None:
                 return await self._lead(transcript_id, on_status, priority, new=new, known=known or new)
             # Somebody waits already. Should that one leave, whoever is next goes on in its place.
@@ -205,9 +157,9 @@ class Watcher:
 
     def hint(self, transcript_id: TranscriptId) -> None:
         """Check a job now, if it is watched: an outside signal, such as a webhook, says that it has ended."""
-        job = self._jobs.get(transcript_id)
+        job = self._roster.jobs.get(transcript_id)
         if job is not None:
-            self._hinted(job)
+            self._roster.hinted(job, self._now())
 
     # One wait.
 
@@ -216,40 +168,38 @@ class Watcher:
     ) -> Transcript:
         now = self._now()
         plan = PollPlan.begin(self._polling, now, self._rng, new=new)
-        job = _WatchedJob(transcript_id, plan, new, known, [] if on_status is None else [on_status])
+        job = WatchedJob(transcript_id, plan, new, known, [] if on_status is None else [on_status])
         request = protocol.get_transcript(transcript_id)
         self._ensure_running()
         if new and self._list_leads:
             # It will be on a page before long.
             plan.due = max(plan.due, now + 2 * self._gap(now))
-        self._jobs[transcript_id] = job
-        self._sightings.joined(transcript_id, now)
+        self._roster.join(job, now)
         try:
             while job.result is None:
                 await self._turn(job)
                 await self._check(job, request, priority)
         finally:
-            del self._jobs[transcript_id]
-            self._sightings.left(transcript_id)
+            self._roster.leave(job)
             job.ended.set()
-            if not self._jobs:
+            if not self._roster:
                 self._changed.set()
         if isinstance(job.result, Exception):
             raise job.result
         return job.result
 
-    async def _turn(self, job: _WatchedJob) -> None:
+    async def _turn(self, job: WatchedJob) -> None:
         """Wait until its GET is due."""
         if not self._running:
             raise NotOpen
         job.turn = asyncio.get_running_loop().create_future()
-        self._note(job)
+        self._roster.note(job)
         try:
             await job.turn
         finally:
             job.turn = None
 
-    async def _check(self, job: _WatchedJob, request: protocol.Request[Transcript], priority: int) -> None:
+    async def _check(self, job: WatchedJob, request: protocol.Request[Transcript], priority: int) -> None:
         """Ask for the job: its transcript if it has ended, else how it is."""
         hinted, job.hinted = job.hinted, False
         # What is expected to be a result is waited for by somebody; a poll is not.
@@ -260,7 +210,7 @@ class Watcher:
             if transcript.id != job.id:
                 raise UnreadableAnswer(str(request), f"the answer is transcript {transcript.id}")
         except ServiceError as error:
-            self._failed(job, error)
+            job.failed(error, self._now(), self._rng)
         else:
             self._checks += 1
             self._answered(job, transcript, hinted=hinted)
@@ -269,15 +219,13 @@ class Watcher:
             if self._polls == POLLS_AT_ONCE - 1:
                 self._changed.set()
 
-    def _answered(self, job: _WatchedJob, transcript: Transcript, *, hinted: bool) -> None:
+    def _answered(self, job: WatchedJob, transcript: Transcript, *, hinted: bool) -> None:
         now = self._now()
-        job.known = True
-        job.failing_since = job.refused_since = None
-        job.refusals = 0
-        self._set_status(job, transcript.status, throttled=transcript.throttled)
+        job.answered()
+        self._roster.saw(job, transcript.status, throttled=transcript.throttled)
         if transcript.is_final:
             if job.new:
-                self._sightings.took(now - job.plan.since)
+                self._roster.sightings.took(now - job.plan.since)
             job.result = transcript
             return
         job.plan.answered(now, self._rng, hinted=hinted)
@@ -285,48 +233,6 @@ class Watcher:
             # What came while the GET was under way may be newer than its answer.
             job.plan.hinted(now)
         self._observe_without_list(now)
-
-    def _failed(self, job: _WatchedJob, error: ServiceError) -> None:
-        now = self._now()
-        if not error.transient:
-            self._refused(job, error, now)
-        else:
-            job.failing_since = now if job.failing_since is None else job.failing_since
-            if now - job.failing_since >= PATIENCE:
-                job.result = WaitInterrupted(f"the service could not be asked ({error})", job.id)
-            log.info("a check of %s failed: %s", job.id, error, extra={"transcript_id": job.id})
-        job.plan.failed(now, self._rng)
-
-    def _refused(self, job: _WatchedJob, error: ServiceError, now: float) -> None:
-        if not job.known or not isinstance(error, APIError):
-            job.result = error
-            return
-        job.refusals += 1
-        job.refused_since = now if job.refused_since is None else job.refused_since
-        if now - job.refused_since >= DOUBTED_FOR and job.refusals >= DOUBTED_TIMES:
-            job.result = WaitRefused(error, job.id)
-        elif job.refusals == 1:
-            log.warning("%s is refused (%s); asking again for a minute", job.id, error, extra={"transcript_id": job.id})
-
-    def _set_status(self, job: _WatchedJob, status: str, *, throttled: bool | None = None) -> None:
-        if status == TranscriptStatus.QUEUED and throttled is False:
-            # The service's own word that the account's limit is not what the job waits for.
-            status = TranscriptStatus.PROCESSING
-        job.status = status
-        if self._sightings.seen(job.id, status):
-            for tell in tuple(job.on_status):
-                tell(status)
-
-    def _hinted(self, job: _WatchedJob) -> None:
-        job.hinted = True
-        now = self._now()
-        job.plan.hinted(now)
-        if job.turn is None or job.turn.done():
-            return
-        if job.plan.due <= now:
-            job.turn.set_result(None)
-        else:
-            self._note(job)
 
     # The loop.
 
@@ -336,30 +242,23 @@ class Watcher:
             self._running = True
             # Asked for several times a request.
             self._now = asyncio.get_running_loop().time
-            self._listed_at = self._now()
-            self._list_failures = 0
+            self._overview.start_over(self._now())
 
-    def _note(self, job: _WatchedJob) -> None:
-        """Put the job on the agenda for when it is due, unless it stands there for an earlier moment."""
-        due = job.plan.due
-        if job.noted <= due:
-            return
-        job.noted = due
-        heapq.heappush(self._agenda, (due, next(self._notes), job.id))
+    def _noted(self, due: float) -> None:
         if due < self._earliest and not self._list_leads:
             self._changed.set()
 
     @property
     def _list_leads(self) -> bool:
         """Whether the loop comes by for the list often enough: with many jobs most turns are put off by pages."""
-        return len(self._jobs) >= MANY and not self._list_failures
+        return len(self._roster) >= MANY and not self._overview.failures
 
     async def _run(self) -> None:
         """Tell each job when its turn has come and look at the list, for as long as there is a job."""
         # A new one, as the client may have been opened in another loop before.
         self._changed = asyncio.Event()
         try:
-            while self._jobs:
+            while self._roster:
                 now = self._now()
                 # In this order: without a list, turns may come earlier.
                 next_look = self._look_at_list(now)
@@ -368,18 +267,14 @@ class Watcher:
                     earliest = min(next_look, now + HEARTBEAT)
                 else:
                     # Whether somebody waits for a slot may change without a word.
-                    earliest = min(next_turn, next_look, now + max(HEARTBEAT, LATE * self._age(now)))
+                    earliest = min(next_turn, next_look, now + max(HEARTBEAT, LATE * self._roster.age(now)))
                 # Not at once: what was told its turn has to run first.
                 self._earliest = max(earliest, now + SOON)
                 await self._until(self._earliest)
         finally:
             self._running = False
             # Empty, unless the client was closed.
-            for job in list(self._jobs.values()):
-                job.result = NotOpen()
-                if job.turn is not None and not job.turn.done():
-                    job.turn.set_result(None)
-            self._agenda.clear()
+            self._roster.close(NotOpen())
 
     async def _until(self, moment: float) -> None:
         self._changed.clear()
@@ -393,167 +288,71 @@ class Watcher:
 
     def _give_turns(self, now: float) -> float:
         """Tell all whose turn it is; return when the next one's comes."""
-        agenda = self._agenda
         postponed = []
-        while agenda and agenda[0][0] <= now + SOON:
-            noted, _, transcript_id = heapq.heappop(agenda)
-            job = self._jobs.get(transcript_id)
-            if job is None or noted != job.noted:
-                continue
-            job.noted = float("inf")
-            if job.turn is None or job.turn.done():
-                continue
-            if job.is_listed and not job.hinted and not self._list_failures:
-                job.plan.sighted(self._sightings.duration)
+        for job in self._roster.due(now + SOON):
+            if job.is_listed and not job.hinted and not self._overview.failures:
+                job.plan.sighted(self._roster.sightings.duration)
             if job.plan.due > now + SOON:
                 # A page has let it wait.
-                self._note(job)
+                self._roster.note(job)
             elif not job.hinted and self._polls >= POLLS_AT_ONCE:
                 postponed.append(job)
             else:
-                job.turn.set_result(None)
+                job.give_turn()
         for job in postponed:
-            self._note(job)
+            self._roster.note(job)
         # The next check that ends makes room for one that was postponed.
-        return float("inf") if postponed else agenda[0][0] if agenda else float("inf")
+        return float("inf") if postponed else self._roster.next_turn
 
     def _look_at_list(self, now: float) -> float:
         """Begin to read pages if it is time; return when it will be."""
-        if self._reading:
+        if self._overview.is_reading:
             return float("inf")
-        watched = len(self._jobs)
-        strategy = choose_requests(watched, self._sightings.others, wanted=self._is_wanted())
+        strategy = choose_requests(len(self._roster), self._roster.sightings.others, wanted=self._is_wanted())
         if strategy is Strategy.NONE:
-            self._follow_schedules(now)
-            self._hurry_the_last()
+            self._roster.follow_schedules(now)
+            self._roster.hurry_the_last()
             return float("inf")
-        if not self._list_failures:
-            self._list_due = self._listed_at + self._gap(now)
-        if now + SOON < self._list_due:
-            return self._list_due
-        self._reading = True
-        self._listed_at = now
+        due = self._overview.due(self._gap(now))
+        if now + SOON < due:
+            return due
+        self._overview.begin(now)
         self._tasks.start_soon(self._read_list, strategy)
         return float("inf")
 
-    def _hurry_the_last(self) -> None:
-        """Ask for a lone job about as often as for many by the list: it is what the end of a batch waits for."""
-        duration = self._sightings.duration
-        for job in self._jobs.values():
-            if duration is not None and job.turn is not None:
-                job.plan.hurried(2 * LATE * duration)
-                self._note(job)
-
     def _gap(self, now: float) -> float:
-        age = self._age(now)
-        watched = max(1, len(self._jobs))
-        return self._pace.gap(watched, self._requests_of_a_look, self._sightings.duration or age, age)
-
-    def _age(self, now: float) -> float:
-        # Jobs join at the end, so the first is the oldest.
-        return now - next(iter(self._jobs.values())).plan.since if self._jobs else 0.0
+        return self._overview.gap(len(self._roster), self._roster.sightings.duration, self._roster.age(now))
 
     # The list.
 
     async def _read_list(self, strategy: Strategy) -> None:
-        requests = self._pages
         try:
-            with anyio.fail_after(LIST_TIMEOUT):
-                statuses, whole = await self._statuses(strategy)
+            statuses, whole = await self._overview.read(strategy, len(self._roster))
         except (ServiceError, TimeoutError) as error:
             self._list_failed(error)
         else:
-            self._list_failures = 0
-            self._requests_of_a_look = max(1, self._pages - requests)
-            self._listed(statuses, whole=whole)
+            now = self._now()
+            self._roster.listed(statuses, now, whole=whole)
+            self._tell(now)
         finally:
-            self._reading = False
+            self._overview.end()
             self._changed.set()
 
     def _list_failed(self, error: Exception) -> None:
         now = self._now()
-        refused = isinstance(error, ServiceError) and not error.transient
-        self._list_failures += 1
-        self._list_due = now + self._pace.after_failure(self._gap(now), self._list_failures, refused=refused)
-        if refused:
-            log.warning("the list of transcripts is refused (%s); asking for each job by itself", error)
-        else:
-            log.info("the list of transcripts is unavailable: %s", str(error) or "it took too long")
-        self._sightings.unlisted(now)
-        self._follow_schedules(now)
+        self._overview.failed(error, now, self._gap(now))
+        self._roster.sightings.unlisted(now)
+        self._roster.follow_schedules(now)
         self._changed.set()
-
-    def _follow_schedules(self, now: float) -> None:
-        """Let no GET wait any longer because a page had shown its job running: no page follows that takes it back."""
-        for job in self._jobs.values():
-            if job.is_listed:
-                self._vanished(job, now, whole=False)
-
-    def _vanished(self, job: _WatchedJob, now: float, *, whole: bool) -> None:
-        """A job that was listed is on no page any more: it has ended, or is too old for them if they were not all."""
-        job.is_listed = False
-        if whole:
-            self._hinted(job)
-            return
-        job.plan.unlisted(now, self._rng)
-        if job.turn is not None:
-            self._note(job)
-
-    async def _statuses(self, strategy: Strategy) -> tuple[dict[TranscriptId, str], bool]:
-        """The statuses on the pages, and whether every job in flight must be among them."""
-        if strategy is Strategy.NEWEST:
-            return (await self._read(None, 1))[0], False
-        # In this order: a job that is started between the two requests is seen twice, not never.
-        most = most_pages(len(self._jobs))
-        statuses, all_queued = await self._read(TranscriptStatus.QUEUED, most)
-        processing, all_processing = await self._read(TranscriptStatus.PROCESSING, most)
-        return {**statuses, **processing}, all_queued and all_processing
-
-    async def _read(self, status: TranscriptStatus | None, most: int) -> tuple[dict[TranscriptId, str], bool]:
-        """The statuses on at most so many pages, and whether these are all there are."""
-        statuses: dict[TranscriptId, str] = {}
-        read = 0
-        listing = pages(self._transport, status=status, lane=Lane.POLLS, priority=PAGE_PRIORITY, retry=False)
-        async with aclosing(listing) as listed:
-            async for page in listed:
-                read += 1
-                self._pages += 1
-                for item in page.items:
-                    statuses[item.id] = item.status
-                if page.older is None:
-                    return statuses, True
-                if read == most:
-                    break
-        return statuses, False
-
-    def _listed(self, statuses: dict[TranscriptId, str], *, whole: bool) -> None:
-        """Take what the pages show: who is still there, who has ended, and what others have in flight."""
-        now = self._now()
-        for job in self._jobs.values():
-            status = statuses.pop(job.id, None)
-            if status is None:
-                if job.is_listed:
-                    self._vanished(job, now, whole=whole)
-            elif status in FINAL_STATUSES:
-                job.status = status
-                self._sightings.seen(job.id, status)
-                self._hinted(job)
-            else:
-                # What that means for its plan is worked out when its turn would have come.
-                job.is_listed = True
-                if status != job.status:
-                    self._set_status(job, status)
-        self._sightings.listed(statuses, now)
-        self._tell(now)
 
     def _observe_without_list(self, now: float) -> None:
         """Where the list tells nothing, GETs have to."""
-        if (self._list_failures or len(self._jobs) == 1) and now - self._observed_at >= self._gap(now):
-            self._sightings.unlisted(now)
+        if (self._overview.failures or len(self._roster) == 1) and now - self._observed_at >= self._gap(now):
+            self._roster.sightings.unlisted(now)
             self._tell(now)
 
     def _tell(self, now: float) -> None:
         self._observed_at = now
-        evidence = self._sightings.take(now)
+        evidence = self._roster.sightings.take(now)
         if self._observe is not None:
             self._observe(evidence)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from asyncscribe.server import exports, listing
 from asyncscribe.server.checks import Refused, check
@@ -43,8 +44,21 @@ def build(
         requests: Counts requests by method and route.
         api_key: The only key that is accepted; None accepts any.
     """
-    api = _Api(service, storage)
+    app = web.Application(
+        middlewares=[
+            _counting(service, requests),
+            _json_errors,
+            _authenticating(api_key),
+            _limiting(rate),
+            faults.middleware,
+        ],
+        client_max_size=2**22,
+    )
+    app.add_routes(_Api(service, storage).routes())
+    return app
 
+
+def _counting(service: Service, requests: Counter[str]) -> Middleware:
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         requests[f"{request.method} {route(request)}"] += 1
@@ -56,6 +70,10 @@ def build(
         response.headers.setdefault("Date", service.clock.http_date())
         return response
 
+    return count
+
+
+def _authenticating(api_key: str | None) -> Middleware:
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
         # These two stand for the service's storage, which knows no keys.
@@ -66,6 +84,10 @@ def build(
             return _error(401, "Authentication error, API token missing/invalid")
         return await handler(request)
 
+    return authenticate
+
+
+def _limiting(rate: Rate) -> Middleware:
     @web.middleware
     async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
         wait = rate.take(asyncio.get_running_loop().time()) if request.path.startswith("/v2/") else 0
@@ -73,27 +95,7 @@ def build(
             return _error(429, "Too Many Requests", {"Retry-After": str(wait)})
         return await handler(request)
 
-    app = web.Application(
-        middlewares=[count, _json_errors, authenticate, limit, faults.middleware], client_max_size=2**22
-    )
-
-    app.add_routes(
-        [
-            web.post("/v2/upload", api.upload),
-            web.post("/v2/transcript", api.create),
-            web.get("/v2/transcript", api.page),
-            web.get("/v2/transcript/{id}", api.get),
-            web.delete("/v2/transcript/{id}", api.delete),
-            web.get("/v2/transcript/{id}/{form:srt|vtt}", api.subtitles),
-            web.get("/v2/transcript/{id}/sentences", api.sentences),
-            web.get("/v2/transcript/{id}/paragraphs", api.paragraphs),
-            web.get("/v2/transcript/{id}/word-search", api.search),
-            web.get("/v2/transcript/{id}/redacted-audio", api.redacted_audio),
-            web.get(REDACTED_PATH + "{token}", api.redacted_file),
-            web.get(UPLOAD_PATH + "{key:.*}", api.uploaded),
-        ]
-    )
-    return app
+    return limit
 
 
 @web.middleware
@@ -116,6 +118,22 @@ class _Api:
     def __init__(self, service: Service, storage: Storage) -> None:
         self._service = service
         self._storage = storage
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/v2/upload", self.upload),
+            web.post("/v2/transcript", self.create),
+            web.get("/v2/transcript", self.page),
+            web.get("/v2/transcript/{id}", self.get),
+            web.delete("/v2/transcript/{id}", self.delete),
+            web.get("/v2/transcript/{id}/{form:srt|vtt}", self.subtitles),
+            web.get("/v2/transcript/{id}/sentences", self.sentences),
+            web.get("/v2/transcript/{id}/paragraphs", self.paragraphs),
+            web.get("/v2/transcript/{id}/word-search", self.search),
+            web.get("/v2/transcript/{id}/redacted-audio", self.redacted_audio),
+            web.get(REDACTED_PATH + "{token}", self.redacted_file),
+            web.get(UPLOAD_PATH + "{key:.*}", self.uploaded),
+        ]
 
     async def upload(self, request: web.Request) -> web.Response:
         async def chunks() -> AsyncIterator[bytes]:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncscribe import AsyncClient, AsyncscribeError, SubmissionPolicy, Timeouts, UnreadableAnswer
-from asyncscribe.api import connection, protocol
+from asyncscribe.api import protocol, streams
 from asyncscribe.errors import BadRequest, ServiceError, TransportError
 from asyncscribe.models.notifications import parse_notification
 from asyncscribe.models.transcript import TranscriptId
@@ -64,7 +64,7 @@ async def ask(base_url, **arguments):
 
 
 async def test_an_answer_without_end_is_given_up(nothing_left, monkeypatch):
-    monkeypatch.setattr(connection, "LARGEST_ANSWER", 1024 * 1024)
+    monkeypatch.setattr(streams, "LARGEST_ANSWER", 1024 * 1024)
 
     async def answer(writer, head) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -92,7 +92,7 @@ async def test_one_that_drips_without_end_is_given_up(nothing_left):
 
 async def test_a_bomb_is_not_unpacked(nothing_left, monkeypatch):
     """64 MiB of zeros in 64 KiB."""
-    monkeypatch.setattr(connection, "LARGEST_ANSWER", 4 * 1024 * 1024)
+    monkeypatch.setattr(streams, "LARGEST_ANSWER", 4 * 1024 * 1024)
     bomb = gzip.compress(b"\0" * 64 * 1024 * 1024, compresslevel=9)
     head = f"Content-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n".encode()
     async with service(fixed(head, bomb)) as url:
@@ -190,7 +190,7 @@ async def test_an_upload_url_that_is_none_is_unreadable(nothing_left, url):
 
 async def test_a_submission_whose_answer_has_no_end_is_in_doubt_and_found(server, nothing_left, monkeypatch):
     """Not lost: the list knows it. Not paid twice."""
-    monkeypatch.setattr(connection, "LARGEST_ANSWER", 100_000)
+    monkeypatch.setattr(streams, "LARGEST_ANSWER", 100_000)
     quick = SubmissionPolicy(lookups=(0.01,), quiet=0.1)
 
     server.faults.script("POST", "/v2/transcript", faults.Answer(200, "x" * 200_000, when=faults.When.AFTER))

@@ -16,7 +16,8 @@ from asyncscribe import (
     WaitTimeout,
 )
 from asyncscribe.engine.submission import Submission
-from asyncscribe.engine.watcher import DOUBTED_FOR, PATIENCE, Watcher
+from asyncscribe.engine.watched import DOUBTED_FOR, PATIENCE
+from asyncscribe.engine.watcher import Watcher
 from asyncscribe.server import FaultPlan, FaultRule, LocalServer, RateLimit, faults, listing
 from tests.support import open_client, recording
 

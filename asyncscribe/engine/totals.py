@@ -1,0 +1,68 @@
+"""What became of all jobs, counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from asyncscribe.engine.handle import JobRecord
+from asyncscribe.lifecycle import JobState
+
+
+@dataclass(frozen=True, slots=True)
+class JobTotals:
+    """What became of the client's jobs so far.
+
+    Attributes:
+        started: Jobs that were taken up.
+        completed: Jobs that ended with a transcript.
+        failed: Jobs that ended without one.
+        abandoned: Jobs that nobody waited for to the end; what the service had of them goes on there.
+        submissions: Submissions that the service took.
+        resubmissions: Jobs that were to be submitted again because the service had failed them.
+        audio_seconds: Length of all that was transcribed.
+    """
+
+    started: int = 0
+    completed: int = 0
+    failed: int = 0
+    abandoned: int = 0
+    submissions: int = 0
+    resubmissions: int = 0
+    audio_seconds: float = 0.0
+
+
+class JobCounts:
+    """Counts what becomes of jobs.
+
+    Attributes:
+        submissions: Submissions that the service took.
+        resubmissions: Jobs that were to be submitted again.
+    """
+
+    def __init__(self) -> None:
+        self.submissions = self.resubmissions = 0
+        self._ended: Counter[JobState] = Counter()
+        self._audio_seconds = 0.0
+
+    def ended(self, job: JobRecord) -> None:
+        """Count a job that has ended."""
+        self._ended[job.state] += 1
+        if job.transcript is not None:
+            self._audio_seconds += job.transcript.audio_duration or 0.0
+
+    def totals(self, active: int) -> JobTotals:
+        """What was counted so far.
+
+        Args:
+            active: Jobs that have not ended.
+        """
+        return JobTotals(
+            started=active + self._ended.total(),
+            completed=self._ended[JobState.COMPLETED],
+            failed=self._ended[JobState.FAILED],
+            abandoned=self._ended[JobState.ABANDONED],
+            submissions=self.submissions,
+            resubmissions=self.resubmissions,
+            audio_seconds=self._audio_seconds,
+        )
