@@ -6,15 +6,11 @@ import anyio
 import httpx
 import pytest
 from aiohttp import web
-from hypothesis import given
-from hypothesis import strategies as st
 
 from asyncscribe import ConfigurationError, TranscriptionConfig, TranscriptionFailed, webhooks
-from asyncscribe.models.notifications import parse_notification
-from asyncscribe.server import LocalServer
 from asyncscribe.testing import Server
 from asyncscribe.webhooks import RedactedAudioReady, TranscriptEnded, WebhookReceiver
-from tests.support import KEY, open_client, recording
+from tests.support import recording
 
 SECRET = "s3cret-of-the-hook"
 ENDED = {"transcript_id": "t-1", "status": "completed"}
@@ -150,18 +146,6 @@ async def test_without_a_secret_everybody_is_heard(nothing_left):
         assert await receiver.receive({}, json.dumps(ENDED).encode()) == 200
 
 
-@given(
-    st.binary(max_size=60) | st.recursive(st.none() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x))
-)
-def test_no_body_is_too_odd(content):
-    body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    try:
-        parse_notification(body)
-    except ValueError:
-        return
-    raise AssertionError("nothing of this is a notification")
-
-
 async def test_in_aiohttp_with_the_servers_own_webhooks(nothing_left):
     hook = Hook()
     app = web.Application()
@@ -190,33 +174,6 @@ async def test_in_aiohttp_with_the_servers_own_webhooks(nothing_left):
         assert hook.received[1] == TranscriptEnded(failure.value.transcript.id, "error")
     async with aiohttp.ClientSession() as http, http.post(url, json=ENDED) as response:
         assert response.status == 401
-    await runner.cleanup()
-
-
-@pytest.mark.looptime
-async def test_the_server_repeats_as_the_service_does(nothing_left):
-    asked = []
-
-    async def answer(request):
-        asked.append(await request.json())
-        return web.Response(status=(500, 503, 204)[len(asked) - 1] if "refuse" not in request.path else 404)
-
-    app = web.Application()
-    app.router.add_post("/{name}", answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with LocalServer(api_key=KEY) as server, open_client(server) as client:
-        await client.transcribe(recording(), {"webhook_url": f"{base}/repeat"})
-        await asyncio.sleep(60)
-        assert len(asked) == 3
-        assert server.records[0].document["webhook_status_code"] == 204
-        await client.transcribe(recording("b"), {"webhook_url": f"{base}/refuse"})
-        await client.transcribe(recording("c"), {"webhook_url": "http://127.0.0.1:1/nobody"})
-        await asyncio.sleep(600)
-        assert len(asked) == 4
-        assert [record.document["webhook_status_code"] for record in server.records[1:]] == [404, None]
     await runner.cleanup()
 
 

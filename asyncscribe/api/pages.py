@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from asyncscribe.api.surrogates import repaired
 from asyncscribe.models.pages import ListItem, utc
 from asyncscribe.models.transcript import TranscriptId
 
@@ -83,7 +84,8 @@ def page_of(body: bytes) -> ListPage | None:
     except msgspec.ValidationError:
         return _loosely(body)
     except (msgspec.DecodeError, RecursionError):
-        return None
+        better = repaired(body)
+        return None if better is None or better == body else page_of(better)
     details = page.page_details
     return _page(page.transcripts, None if details is None else details.prev_url, known=details is not None)
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from asyncscribe import errors
 from asyncscribe.api.pages import ListPage, page_of
+from asyncscribe.api.surrogates import repaired
 from asyncscribe.masking import Secret
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript, TranscriptId, UploadUrl
@@ -189,6 +190,9 @@ def _read_created(request: Request[Any], body: bytes) -> Created:
     try:
         created = _CREATED.decode(body)
     except (msgspec.DecodeError, RecursionError):
+        better = repaired(body)
+        if better is not None and better != body:
+            return _read_created(request, better)
         created = Created(TranscriptId(""))
     if not created.id:
         raise errors.UnreadableAnswer(str(request), f"the answer names no id: {_excerpt(body)!r}")
@@ -216,6 +220,8 @@ def read_transcript(request: Request[Any], body: bytes) -> Transcript:
     try:
         return Transcript.model_validate_json(body)
     except ValidationError as error:
+        if (better := repaired(body)) is not None and better != body:
+            return read_transcript(request, better)
         what = "; ".join(
             f"{'.'.join(map(str, problem['loc'])) or 'it'}: {problem['msg']}" for problem in error.errors()
         )

@@ -77,7 +77,8 @@ class StoreOutputs:
             content = render(transcript, form).encode()
             try:
                 await obstore.put_async(self._store, self._key(name, form.value), content)
-            except BaseError as error:
+            except (BaseError, OSError) as error:
+                # Of a bucket that is missing, obstore raises Python's own error, with the whole answer in it.
                 kind = type(error).__name__.removesuffix("Error")
                 raise OSError(f"{self.path(name, form.value)} can't be written ({kind})") from None
         return [self.path(name, form.value) for form in self._formats]

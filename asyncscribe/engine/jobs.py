@@ -293,11 +293,11 @@ class JobRunner:
             self._counts.submissions += 1
         except BaseException:
             job.may_exist = submission.may_exist
-            if not job.may_exist and not isinstance(job.ledger, NullLedger):
+            if not job.may_exist and type(job.ledger) is not NullLedger:
                 with self._tasks.shielded():
                     await contained("the ledger", job.ledger.refused)
             raise
-        if not isinstance(job.ledger, NullLedger):
+        if type(job.ledger) is not NullLedger:
             with self._tasks.shielded():
                 await contained("the ledger", job.ledger.submitted, accepted.id)
         return accepted
@@ -307,7 +307,7 @@ class JobRunner:
         return asyncio.get_running_loop().time()
 
     async def _keep_beginning(self, job: JobRecord, audio_url: str) -> None:
-        if isinstance(job.ledger, NullLedger):
+        if type(job.ledger) is NullLedger:
             return
         since = await self._submitter.service_time()
         await contained("the ledger", job.ledger.submitting, audio_url, since or datetime.now(UTC))

@@ -84,7 +84,7 @@ class Storage:
             raise
         self._files[key] = _Stored(path, size)
         self._total += size
-        self._make_room()
+        self._make_room(but=key)
         return key
 
     def use(self, key: str) -> Path | None:
@@ -107,10 +107,10 @@ class Storage:
             self._total -= stored.size
             stored.path.unlink(missing_ok=True)
 
-    def _make_room(self) -> None:
+    def _make_room(self, but: str | None = None) -> None:
         if self._total <= self._largest_total:
             return
-        for key in [key for key, stored in self._files.items() if not stored.users]:
+        for key in [key for key, stored in self._files.items() if not stored.users and key != but]:
             self.remove(key)
             if self._total <= self._largest_total:
                 return

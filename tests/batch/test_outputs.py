@@ -1,13 +1,11 @@
 import asyncio
 import json
 import os
-import stat
 
 import pytest
 
 from asyncscribe import Transcript
 from asyncscribe.batch.outputs import FolderOutputs, Format, render
-from asyncscribe.files import write_atomically
 
 TRANSCRIPT = Transcript.model_validate(
     {"id": "t", "status": "completed", "text": "Grüße.", "words": [{"text": "Grüße.", "start": 0, "end": 500}]}
@@ -33,41 +31,6 @@ def test_an_empty_transcript_is_an_empty_line():
     empty = Transcript.model_validate({"id": "t", "status": "completed"})
     assert render(empty, Format.TEXT) == "\n"
     assert render(empty, Format.VTT) == "WEBVTT\n"
-
-
-def test_a_text_with_half_a_character_can_be_written(tmp_path):
-    odd = Transcript.model_validate({"id": "t", "status": "completed", "text": "odd \ud83d"})
-    write_atomically(tmp_path / "a", render(odd, Format.TEXT))
-    assert (tmp_path / "a").read_text() == "odd \\ud83d\n"
-
-
-def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path, monkeypatch):
-    path = tmp_path / "a.json"
-    write_atomically(path, "old")
-
-    def fail(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="No space"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_the_longest_name_that_a_file_can_have_works(tmp_path):
-    path = tmp_path / ("x" * 255)
-    write_atomically(path, "content")
-    assert path.read_text() == "content"
-
-
-def test_files_get_the_users_usual_permissions(tmp_path):
-    before = os.umask(0o027)
-    try:
-        write_atomically(tmp_path / "a", "content")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
 
 
 async def test_a_cancelled_write_is_still_whole(tmp_path, monkeypatch):

@@ -3,11 +3,9 @@
 import json
 import os
 
-import pytest
-
-from asyncscribe import AsyncClient, JournalError, SourceError, TranscriptionConfig
-from asyncscribe.batch import Batch, Format, Plan, SqliteJournal, Survey
-from asyncscribe.server import LocalServer, faults
+from asyncscribe import AsyncClient, SourceError, TranscriptionConfig
+from asyncscribe.batch import Batch, Format
+from asyncscribe.server import faults
 from tests.support import POLLING, recording, transcripts
 
 
@@ -195,49 +193,3 @@ def with_key(server, key):
 
 
 NOT_FOUND = faults.Answer(404, '{"error": "not found"}')
-
-
-async def test_the_key_of_another_account_is_refused_and_changes_nothing(nothing_left, folder, tmp_path):
-    output = tmp_path / "out"
-    async with LocalServer(limit=2) as server:
-        async with with_key(server, "one") as client:
-            await run(client, output, folder)
-        async with with_key(server, "another") as client:
-            for _ in range(2):
-                server.faults.script("GET", "/v2/transcript", *[NOT_FOUND] * 3)
-                with pytest.raises(JournalError, match="another account"):
-                    await run(client, output, folder, retry_failed=True)
-        async with with_key(server, "one") as client:
-            batch, outcomes = await run(client, output, folder)
-    assert (outcomes, batch.skipped, batch.left, paid(server)) == ([], 5, 0, 5)
-
-
-async def test_a_key_that_was_rotated_goes_on(nothing_left, folder, tmp_path):
-    output = tmp_path / "out"
-    async with LocalServer(limit=2) as server:
-        async with with_key(server, "one") as client:
-            await run(client, output, folder)
-        # The newest transcript was deleted meanwhile, the others were not.
-        server.faults.script("GET", "/v2/transcript", NOT_FOUND)
-        async with with_key(server, "rotated") as client:
-            batch, outcomes = await run(client, output, folder)
-            assert (outcomes, batch.skipped) == ([], 5)
-            before = sum(server.requests.values())
-            await run(client, output, folder)
-            assert sum(server.requests.values()) == before
-
-
-async def test_a_dry_run_writes_nothing_and_looks_on_while_a_batch_runs(server, client, folder, tmp_path):
-    output = tmp_path / "out"
-    survey = Survey(output, None, server.base_url)
-    assert [forecast.plan async for forecast in survey.run([str(folder)])] == [Plan.WORK] * 5
-    assert not output.exists()
-    async with Batch(client, output) as batch:
-        outcomes = batch.run([str(folder)])
-        await anext(outcomes)
-        async with SqliteJournal(output, read_only=True) as journal:
-            before = sorted(output.rglob("*"))
-            survey = Survey(output, journal, server.base_url)
-            assert len([forecast async for forecast in survey.run([str(folder)])]) == 5
-            assert sorted(output.rglob("*")) == before
-        assert len([outcome async for outcome in outcomes]) == 4

@@ -1,7 +1,5 @@
 """What a user can do to the commands: closed pipes, full disks, odd names, odd sources. No traceback, nothing lost."""
 
-import csv
-import io
 import json
 import os
 import shutil
@@ -15,7 +13,6 @@ import psutil
 import pytest
 
 from asyncscribe.batch.inputs import stores
-from asyncscribe.batch.report.exporting import TableFormat, write_lines
 from asyncscribe.cli.display.rendering import printable
 from tests.cli.test_commands import run, served  # noqa: F401
 from tests.support import EXAMPLES, KEY, plain_environment, recording, transcripts
@@ -119,14 +116,6 @@ def test_the_workers_of_the_embedded_server_end_with_it(tmp_path, how):
         process.kill()
 
 
-def test_a_list_with_a_mark_in_front_and_blank_lines(served, output, tmp_path):  # noqa: F811
-    listed = tmp_path / "list"
-    listed.write_bytes(b"\xef\xbb\xbf" + recording("a").encode() + b"\r\n   \r\n\r\n" + recording("b").encode())
-    assert run("batch", "--from-file", listed, "-O", output).exit_code == 0
-    assert transcripts(output) == ["a.mp3.json", "b.mp3.json"]
-    assert run("batch", "-", "-O", output, input="\ufeff" + recording("c") + "\n \n").exit_code == 0
-
-
 @pytest.mark.parametrize("source", ["https://[sig/a.mp3", "https://a.test/\udcff.mp3", "http://"])
 def test_an_address_that_is_none_fails_alone(served, output, tmp_path, source):  # noqa: F811
     listed = tmp_path / "list"
@@ -182,17 +171,6 @@ def test_control_characters_of_names_reach_no_terminal(served, tmp_path, output)
     assert "\x1b" not in result.stderr
     assert r"a\x1b[2J\nb.wav" in result.stderr
     assert printable("日本語 ü\u00a0👩‍🚀") == "日本語 ü\u00a0👩‍🚀"
-
-
-async def test_no_cell_is_a_formula():
-    async def table():
-        yield {"name": "=1+1", "source": "@x", "status": "-x", "text": "+1", "submissions": -1, "audio_seconds": -0.5}
-
-    file = io.StringIO()
-    await write_lines(table(), TableFormat.CSV, file)
-    (row,) = csv.DictReader(io.StringIO(file.getvalue()))
-    assert (row["name"], row["source"], row["status"], row["text"]) == ("'=1+1", "'@x", "'-x", "'+1")
-    assert row["audio_seconds"] == "-0.5"
 
 
 def test_a_table_is_written_whole_or_not_at_all(served, output, tmp_path, monkeypatch):  # noqa: F811

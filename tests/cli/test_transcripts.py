@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from asyncscribe.server import faults
 from tests.cli.test_commands import run, served  # noqa: F401 - a fixture
 from tests.support import KEY, recording
 
@@ -134,87 +133,6 @@ def test_export_takes_a_width_and_refuses_what_is_not_completed(done, tmp_path):
     assert run("export", done[2], "-f", "srt").exit_code == 1
     (tmp_path / "file").touch()
     assert "error: --output" in run("export", done[1], "--output", tmp_path / "file" / "x").stderr
-
-
-def test_doctor_finds_nothing_wrong(done):
-    result = run("doctor")
-    assert result.exit_code == 0
-    verdicts = {line.split()[1]: line.split()[0] for line in result.stdout.splitlines()}
-    assert verdicts == {"address": "ok", "proxies": "ok", "key": "ok", "clock": "ok", "limit": "ok"}
-
-
-def test_doctor_sees_the_queue_and_a_proxy(served, monkeypatch):  # noqa: F811
-    for number in range(6):
-        post(served, recording(str(number), seconds=60))
-    monkeypatch.setenv("http_proxy", "http://user:pw@proxy.test:3128")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    result = run("doctor")
-    assert "2 jobs wait in the service's queue while 4 run: about 4" in result.stdout
-    assert "NO_PROXY exempts this address" in result.stdout
-    monkeypatch.delenv("no_proxy")
-    result = run("doctor")
-    assert "note  proxies   requests go through proxy.test" in result.stdout
-    assert "pw" not in result.output
-
-
-@pytest.mark.parametrize(
-    ("environment", "what"),
-    [
-        ({"ASSEMBLYAI_API_KEY": ""}, "FAIL  key"),
-        ({"ASSEMBLYAI_API_KEY": "wrong"}, "FAIL  key"),
-        ({"ASSEMBLYAI_BASE_URL": "nowhere"}, "FAIL  address"),
-        ({"ASSEMBLYAI_BASE_URL": "http://127.0.0.1:1"}, "FAIL  service"),
-    ],
-)
-def test_doctor_names_what_is_wrong(served, monkeypatch, environment, what):  # noqa: F811
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    result = run("doctor")
-    assert result.exit_code == 1
-    assert what in result.stdout
-    assert "wrong" not in result.stdout.replace("FAIL", "")
-
-
-def test_doctor_sees_a_wrong_clock(served):  # noqa: F811
-    page = '{"transcripts": [], "page_details": {}}'
-    for date, text in [("Thu, 01 Jan 2099 00:00:00 GMT", "behind"), ("Thu, 01 Jan 1998 00:00:00 GMT", "ahead of")]:
-        served.faults.script("GET", "/v2/transcript", faults.Answer(200, page, {"Date": date}))
-        result = run("doctor")
-        assert result.exit_code == 1
-        assert text in result.stdout
-
-
-def test_flags_become_fields_and_options_win(served, tmp_path):  # noqa: F811
-    config = tmp_path / "request.toml"
-    config.write_text('punctuate = false\nlanguage_code = "fr"\n')
-    flags = ["--speakers", "--language", "de", "--model", "universal-2", "--keyterm", "Ann", "--redact", "person_name"]
-    run("transcribe", recording(), "--config", config, *flags, "-o", "language_code=it", "--multichannel")
-    document = served.records[0].document
-    assert document["punctuate"] is False
-    assert document["language_code"] == "it"
-    assert document["speech_models"] == ["universal-2"]
-    assert document["keyterms_prompt"] == ["Ann"]
-    assert document["redact_pii_policies"] == ["person_name"]
-    assert document["speaker_labels"] is document["multichannel"] is document["redact_pii"] is True
-    run("batch", recording("b"), "--language", "auto", "--output", tmp_path / "out")
-    assert served.records[1].document["language_detection"] is True
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "text"),
-    [
-        ("missing.json", None, "No such file"),
-        ("a.json", "{", "JSON or TOML"),
-        ("a.json", '{"colour": 1}', "colour: there is no such field"),
-        ("a.toml", "redact_pii = true", "redact_pii needs redact_pii_policies"),
-    ],
-)
-def test_a_wrong_file_is_explained(served, tmp_path, name, content, text):  # noqa: F811
-    if content is not None:
-        (tmp_path / name).write_text(content)
-    result = run("transcribe", recording(), "--config", tmp_path / name)
-    assert result.exit_code == 2
-    assert text in result.stderr
 
 
 def test_the_shell_can_complete_commands():

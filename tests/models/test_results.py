@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncscribe import Transcript, Word
+from asyncscribe import Transcript
 from asyncscribe.models.results import Match, Passage
-from asyncscribe.models.words import parse_words
 from tests.models.test_transcript import json_values
 
 DOCUMENT = {
@@ -78,22 +77,6 @@ def test_no_result_is_too_odd(name, value):
     assert getattr(transcript, name) is None or repr(getattr(transcript, name))
 
 
-@given(st.lists(json_values, max_size=4) | json_values)
-def test_no_words_are_too_odd(value):
-    assert all(isinstance(word, Word) for word in parse_words(value))
-    assert all(isinstance(word.start, int) and isinstance(word.text, str) for word in parse_words(value))
-
-
-def test_words_are_read_alike_on_both_ways():
-    raw = [
-        {"text": "a", "start": 1, "end": 2, "confidence": 0.5, "speaker": "A"},
-        {"text": "b", "start": 3, "end": 4, "confidence": 1},
-    ]
-    expected = (Word("a", 1, 2, 0.5, "A"), Word("b", 3, 4, 1.0))
-    assert parse_words(raw) == expected
-    assert parse_words([*raw, {"text": "c"}])[:2] == expected
-
-
 @given(json_values)
 def test_passages_and_matches_are_read_whatever_they_hold(value):
     names = [*Passage.model_fields, "words", *Match.model_fields]
@@ -108,28 +91,3 @@ def test_a_document_is_held_once():
     assert transcript._body is not None
     assert transcript.document["words"] == []
     assert transcript._body is None
-
-
-ODD = [
-    [{"text": "a", "start": 1.0, "end": "2", "confidence": None}],
-    [{"text": "a", "start": 10**40, "end": 2, "confidence": 1, "speaker": 3}],
-    [None, {"text": 7}],
-    {"text": "a"},
-    "words",
-    [{"text": "a", "start": 1, "end": 2, "confidence": 0.5, "words": [], "channel": "1"}],
-]
-
-
-@pytest.mark.parametrize("value", ODD)
-def test_words_are_the_same_from_bytes_and_from_a_document(value):
-    document = {"id": "t", "status": "completed", "words": value, "utterances": value}
-    parsed, raw = Transcript.model_validate(document), Transcript.model_validate_json(json.dumps(document))
-    assert parsed.words == raw.words
-    assert parsed.utterances == raw.utterances
-    assert [word.text for word in raw.words] == [utterance.text for utterance in raw.utterances]
-
-
-def test_numbers_that_are_none_in_json_do_not_make_a_transcript_unreadable():
-    body = b'{"id": "t", "status": "completed", "confidence": NaN, "words": [{"text": "a", "confidence": Infinity}]}'
-    transcript = Transcript.model_validate_json(body)
-    assert transcript.words == (Word("a", 0, 0, 0.0),)

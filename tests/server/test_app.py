@@ -76,43 +76,8 @@ async def test_a_raised_limit_starts_what_is_queued(server, http):
     assert server.records[2].status == "processing"
 
 
-@pytest.mark.parametrize(
-    ("fields", "text"),
-    [
-        ({"audio_url": None}, "audio_url should start with http"),
-        ({"audio_url": "ftp://a.test"}, "audio_url should start with http"),
-        ({"speech_model": "best"}, "speech_model is deprecated"),
-        ({"format_text": "yes"}, "format_text must be a Boolean"),
-        ({"language_code": 3}, "language_code must be a String"),
-        ({"speech_threshold": "high"}, "speech_threshold must be a Number"),
-        ({"temperature": True}, "temperature must be a Number"),
-        ({"speech_models": []}, "speech_models"),
-        ({"speakers_expected": 2, "speaker_options": {}}, "can not be used in the same request"),
-        ({"colour": "red"}, "Unknown field: colour"),
-        ({"keyterms_prompt": "a"}, "keyterms_prompt must be a List"),
-        ({"speaker_options": []}, "speaker_options must be an Object"),
-        ({"audio_end_at": 1.5}, "audio_end_at must be an Integer"),
-        ({"speech_threshold": 1.5}, "speech_threshold must be between 0 and 1"),
-        ({"content_safety": True, "content_safety_confidence": 24}, "must be between 25 and 100"),
-        ({"redact_pii_sub": "stars"}, "redact_pii_sub must be one of: entity_name"),
-        ({"redact_pii_return_unredacted": True}, "can only be set to True if `redact_pii` is True"),
-        ({"redact_pii_audio": True}, "can only be set to True if `redact_pii` is True"),
-        ({"content_safety_confidence": 50}, "needs content_safety"),
-        ({"webhook_auth_header_name": "X"}, "must be used together"),
-        ({"auto_chapters": True, "summarization": True}, "Only one of"),
-        ({"word_boost": ["a"], "speech_models": ["universal-3-pro"]}, "not compatible with universal-3-pro"),
-        ({"speech_understanding": {}}, "must have a request"),
-        ({"speech_understanding": {"request": {"translation": {}}}}, "translation needs target_languages"),
-        (
-            {"speech_understanding": {"request": {"speaker_identification": {"speaker_type": "name"}}}},
-            "speaker_labels or multichannel required",
-        ),
-    ],
-)
-async def test_wrong_requests_are_400_in_the_services_words(http, fields, text):
-    status, document = await create(http, **fields)
-    assert status == 400
-    assert text in document["error"]
+async def test_a_wrong_request_is_400_in_the_services_words(http):
+    assert await create(http, colour="red") == (400, {"error": "Unknown field: colour"})
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff"])
@@ -232,8 +197,3 @@ async def test_a_broken_engine_fails_the_job_and_not_the_server(caplog, nothing_
         _, document = await create(http)
         assert "Internal server error" in (await ended(http, document["id"]))["error"]
     assert "ZeroDivisionError" in caplog.text
-
-
-async def test_a_server_that_is_not_running_has_no_address():
-    with pytest.raises(RuntimeError, match="not running"):
-        _ = LocalServer().base_url

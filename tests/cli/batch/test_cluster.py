@@ -68,13 +68,6 @@ def test_no_message_shows_the_password(served, folder, tmp_path):  # noqa: F811
     assert "sekret" not in result.output
 
 
-def test_which_batch_has_to_be_said(monkeypatch):
-    for command in ("status", "report", "export"):
-        result = run("batch", command)
-        assert "--journal" in result.output
-        assert result.exit_code == 1 or result.exit_code == 2
-
-
 def test_a_journal_that_is_older_than_it_was_is_rebuilt_and_nothing_is_paid_again(
     served,  # noqa: F811
     postgres,  # noqa: F811

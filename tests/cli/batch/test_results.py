@@ -96,14 +96,6 @@ def test_a_lost_journal_is_an_error_with_a_way_on(served, folder, output):  # no
     assert served.requests["POST /v2/transcript"] == 5
 
 
-def test_many_failures_are_told_in_part(served, output):  # noqa: F811
-    sources = [recording(str(number), error="Transcoding failed") for number in range(60)]
-    result = run("batch", *sources, "--output", output, "--quiet")
-    assert result.exit_code == 1
-    assert result.stderr.count("Transcoding failed") == 50
-    assert "and 10 more: asyncscribe batch export" in result.stderr
-
-
 def test_parquet(served, folder, output, tmp_path):  # noqa: F811
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     run("batch", folder, "--output", output)
@@ -114,16 +106,6 @@ def test_parquet(served, folder, output, tmp_path):  # noqa: F811
     assert {row["submissions"] for row in table} == {1}
 
 
-def test_sources_from_a_file_and_from_stdin(served, folder, output, tmp_path):  # noqa: F811
-    listed = tmp_path / "list"
-    listed.write_text(f"{folder / 'a.wav'}\n\n{recording('one')}\n")
-    result = run("batch", "-", "--from-file", listed, "--output", output, input=recording("two") + "\n")
-    assert result.exit_code == 0
-    assert transcripts(output) == ["a.wav.json", "one.mp3.json", "two.mp3.json"]
-    assert run("batch", "--from-file", tmp_path / "none", "--output", output).exit_code == 2
-    assert run("batch", "--output", output).exit_code == 2
-
-
 def test_an_allowance_has_an_exit_code_of_its_own(served, output):  # noqa: F811
     sources = [recording(str(number), duration=1800) for number in range(40)]
     result = run("batch", *sources, "--output", output, "--max-cost", "0.1")
@@ -132,31 +114,6 @@ def test_an_allowance_has_an_exit_code_of_its_own(served, output):  # noqa: F811
     assert served.requests["POST /v2/transcript"] < 30
     assert run("batch", *sources, "--output", output).exit_code == 0
     assert served.requests["POST /v2/transcript"] == 40
-
-
-def test_a_dry_run_sends_nothing(served, output):  # noqa: F811
-    from tests.support import EXAMPLES
-
-    result = run("batch", EXAMPLES / "audio", recording(), "--output", output, "--dry-run")
-    assert result.exit_code == 0
-    assert "8 would be submitted" in result.stderr
-    assert "office.wav (3.9 s)" in result.stdout
-    assert not served.requests
-    run("batch", recording(), "--output", output)
-    told = json.loads(run("batch", EXAMPLES / "audio", recording(), "-O", output, "--dry-run", "--json").stdout)
-    assert (told["new"], told["done"]) == (7, 1)
-    assert told["audio_hours"] == pytest.approx(21.3 / 3600, abs=0.001)
-
-
-def test_a_dry_run_needs_no_key_and_tells_what_can_not_be_sent(folder, output):
-    (folder / "empty.wav").touch()
-    result = run("batch", folder, "missing.wav", "--output", output, "--dry-run")
-    assert result.exit_code == 0
-    assert "5 would be submitted" in result.stderr
-    assert "2 can't be sent" in result.stderr
-    assert "empty.wav (missing, empty or no file)" in result.stdout
-    told = json.loads(run("batch", folder, "--output", output, "--dry-run", "--json").stdout)
-    assert (told["new"], told["unusable"]) == (5, 1)
 
 
 def test_a_damaged_journal_is_told_and_recovered(served, folder, output):  # noqa: F811

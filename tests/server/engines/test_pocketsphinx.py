@@ -9,7 +9,6 @@ from aiohttp import web
 
 from asyncscribe import TranscriptionFailed
 from asyncscribe.server import LocalServer, PocketSphinxEngine, Recording
-from asyncscribe.server.engines import media
 from asyncscribe.server.engines.base import EngineError
 from tests.support import EXAMPLES, open_client
 
@@ -44,44 +43,6 @@ def files(tmp_path_factory):
     (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 99)
     (folder / "short.wav").write_bytes(wav(0.1))
     return folder
-
-
-@pytest.mark.parametrize("path", sorted((EXAMPLES / "audio").rglob("*.*")), ids=lambda path: path.suffix)
-def test_every_format_becomes_16_khz_mono(path):
-    seconds = sum(map(len, media.samples(path))) / 32_000
-    assert 1.5 < seconds < 5
-
-
-def test_other_rates_are_resampled_and_a_part_can_be_cut_out(tmp_path):
-    path = tmp_path / "a.wav"
-    path.write_bytes(wav(2, rate=44_100))
-    assert sum(map(len, media.samples(path))) == pytest.approx(64_000, abs=640)
-    assert sum(map(len, media.samples(path, 500, 1_500))) == pytest.approx(32_000, abs=640)
-    assert sum(map(len, media.samples(path, 1_500))) == pytest.approx(16_000, abs=640)
-
-
-def test_what_can_not_be_decoded_is_left_out_if_anything_else_can_be(tmp_path):
-    whole = (EXAMPLES / "audio" / "weather.mp3").read_bytes()
-    (tmp_path / "whole.mp3").write_bytes(whole)
-    (tmp_path / "longer.mp3").write_bytes(whole + b"\0")
-    samples = sum(map(len, media.samples(tmp_path / "whole.mp3")))
-    assert sum(map(len, media.samples(tmp_path / "longer.mp3"))) == pytest.approx(samples, rel=0.05)
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("picture.mp4", "does not appear to contain audio"),
-        ("text.mp3", r"text/plain \(ASCII text\)"),
-        ("page.wav", r"text/html \(HTML document\)"),
-        ("error.wav", r"application/json"),
-        ("bits.wav", r"application/octet-stream \(data\)"),
-        ("picture.png", "does not appear to contain audio"),
-    ],
-)
-def test_what_has_no_audio_fails_in_the_services_words(files, name, text):
-    with pytest.raises(EngineError, match=text):
-        list(media.samples(files / name))
 
 
 async def test_speech_becomes_words_with_times_and_confidences(nothing_left):
@@ -158,16 +119,3 @@ async def test_a_worker_that_dies_costs_a_resubmission_and_not_the_server(nothin
 async def test_an_engine_that_is_not_running_says_so():
     with pytest.raises(RuntimeError, match="not running"):
         await PocketSphinxEngine().transcribe(Recording("", None))
-
-
-def test_versions_of_pyav_with_and_without_an_option_for_tags_work(monkeypatch):
-    opened, really_open = [], av.open
-
-    def newer(name):
-        opened.append(name)
-        return really_open(name)
-
-    monkeypatch.setattr(media.av, "open", newer)
-    path = EXAMPLES / "audio" / "office.wav"
-    assert media.channels(path) == 1
-    assert opened == [str(path)]
