@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
 
 from asyncscribe.batch.cluster.tether import GRACE
 
@@ -30,6 +31,8 @@ from asyncscribe.batch.cluster.tether import GRACE
 ENDS = frozenset(range(4))
 #: Seconds before a worker that died is started again, so that one that can't live keeps no node busy.
 PAUSE = 2.0
+#: Seconds in which a cluster has to take a connection.
+KNOCK = 10.0
 #: Characters of what a worker has said that are kept: the end has the reason.
 KEPT = 4000
 
@@ -176,11 +179,12 @@ def connected(address: str, workers: int | None) -> Iterator[None]:
         workers: How many are to run, for one of its own.
 
     Raises:
-        ConnectionError: There is no cluster.
+        OSError: There is no cluster.
         ValueError: The address can't be read.
     """
     import ray
 
+    _knock(address)
     options: dict[str, Any] = {}
     if address == "local":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -191,6 +195,13 @@ def connected(address: str, workers: int | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Ray itself would try for minutes where nobody answers."""
+    place = urlsplit(address if "://" in address else f"ray://{address}")
+    if place.hostname and place.port:
+        socket.create_connection((place.hostname, place.port), timeout=KNOCK).close()
 
 
 @contextmanager

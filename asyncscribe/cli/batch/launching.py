@@ -120,7 +120,7 @@ async def launch(job: Job, address: str, workers: int | None, *, as_json: bool, 
     async with AsyncExitStack() as stack:
         try:
             stack.enter_context(connected(address, workers))
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise UserError(f"there is no Ray cluster at {address}: {error}", code=Exit.FAILED) from None
         journal = await stack.enter_async_context(PostgresJournal(job.membership.dsn, read_only=True))
         crowd = RayWorkers(order, [*map(_absolute, job.sources)], job.membership.name or "ray", workers)

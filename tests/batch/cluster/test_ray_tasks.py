@@ -83,3 +83,10 @@ def test_a_worker_ends_with_whoever_started_it(tmp_path):
         assert process.stderr.readline()
         process.stdin.close()
         assert process.wait(20) in {0, 130, -signal.SIGTERM}
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(unused_tcp_port):
+    for address in (f"127.0.0.1:{unused_tcp_port}", f"ray://127.0.0.1:{unused_tcp_port}"):
+        with pytest.raises(OSError, match="refused"):
+            ray._knock(address)
+    ray._knock("auto")
