@@ -20,12 +20,27 @@ from tests.support import KEY, ROOT, plain_environment, transcripts
 pytest.importorskip("ray", reason="Ray is not installed: make test-cluster installs it, and runs these tests")
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300), pytest.mark.filterwarnings("default")]
 
-#: Recordings, no two alike, each of which takes the service a second or two.
+#: Recordings, no two alike.
 COUNT = 30
 WORKERS = 3
 PATIENCE = 200.0
 TETHER = "asyncscribe.batch.cluster.tether"
 SECRET = "hook-secret-5c1e"
+
+
+class Held(SimulatedEngine):
+    """Ends a few jobs at once, and the others when they are released: the batch outlasts what is done to it."""
+
+    def __init__(self) -> None:
+        super().__init__(speed=0)
+        self.released = asyncio.Event()
+        self.free = 4
+
+    async def transcribe(self, recording):
+        self.free -= 1
+        if self.free < 0:
+            await self.released.wait()
+        return await super().transcribe(recording)
 
 
 @pytest.fixture
@@ -114,8 +129,10 @@ async def place(dsn, tmp_path, cluster):
         with wave.open(str(folder / f"{number}.wav"), "wb") as file:
             file.setparams((1, 2, 16_000, 1_600, "NONE", ""))
             file.writeframes(bytes([number]) * 3_200)
-    async with LocalServer(SimulatedEngine(speed=0.1), limit=6, api_key=KEY) as server:
+    engine = Held()
+    async with LocalServer(engine, limit=6, api_key=KEY) as server:
         made = Place(dsn, server, folder, cluster.address)
+        made.released = engine.released
         yield made
         for driver in made.drivers:
             if driver.returncode is None:
@@ -133,8 +150,7 @@ def files_with(folder, text):
 
 async def test_a_worker_a_node_and_the_driver_die_and_the_same_command_completes(place, cluster):
     driver = await place.start()
-    await place.until(lambda: place.done >= 2)
-    assert len(place.workers()) == WORKERS
+    await place.until(lambda: place.done >= 2 and len(place.workers()) == WORKERS)
     killed = place.workers()[0]
     killed.kill()
     # Another one takes its place.
@@ -148,6 +164,8 @@ async def test_a_worker_a_node_and_the_driver_die_and_the_same_command_completes
     await place.until(lambda: not place.workers())
     assert place.done < COUNT
     again = await place.start()
+    await place.until(place.workers)
+    place.released.set()
     code, summary = await place.ends(again)
     assert (code, summary) == (0, {"type": "summary", "done": COUNT, "failed": 0, "left": 0, "stopped": False})
     place.check()
@@ -155,10 +173,11 @@ async def test_a_worker_a_node_and_the_driver_die_and_the_same_command_completes
 
 async def test_a_process_of_rays_is_killed_and_its_worker_ends_with_it(place):
     driver = await place.start()
-    await place.until(lambda: place.done >= 2)
+    await place.until(lambda: place.done >= 2 and len(place.workers()) == WORKERS)
     worker = place.workers()[0]
     worker.parent().kill()
-    await place.until(lambda: worker not in place.workers())
+    await place.until(lambda: len(place.workers()) == WORKERS and worker not in place.workers())
+    place.released.set()
     code, _ = await place.ends(driver)
     assert code == 0
     place.check()
@@ -176,6 +195,7 @@ async def test_an_interrupt_ends_the_workers_and_the_same_command_goes_on(place,
     assert code == 130
     assert not place.workers()
     assert place.done < COUNT
+    place.released.set()
     # Two drivers: there are twice as many workers, and there is the same work.
     both = [await place.start("--config", str(config)) for _ in range(2)]
     assert [(await place.ends(driver))[0] for driver in both] == [0, 0]
@@ -204,6 +224,7 @@ async def test_a_mistake_is_told_once_and_is_not_tried_again(place):
 async def test_what_fails_is_counted(place):
     (place.folder / "empty.wav").write_bytes(b"\0" * 40)
     (place.folder / "none.wav").touch()
+    place.released.set()
     driver = await place.start(stderr=asyncio.subprocess.PIPE)
     output, errors = await driver.communicate()
     summary = json.loads(output.splitlines()[-1])
