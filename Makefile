@@ -13,7 +13,7 @@ RUNTIME := cli,server,stores,parquet,probe,otel,postgres,testing
 # Ray alone is larger than all else, and only these tests need it.
 CLUSTER := .venv-cluster
 
-.PHONY: help demo demo-cluster test test-cluster lint format types bench docs lowest matrix audit release clean
+.PHONY: help demo demo-cluster test test-long test-cluster lint format types bench docs lowest matrix audit release clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,8 +32,10 @@ demo: $(VENV)/.installed-local ## transcribe examples/audio on the embedded serv
 demo-cluster: $(VENV)/.installed-test ## three workers share a batch; one is killed, one stands still, nothing is paid twice
 	@PYTHONPATH=. $(BIN)/python examples/cluster/demo.py
 
-test: $(VENV)/.installed-test ## run the tests, report the coverage
+test: $(VENV)/.installed-test ## run the tests but the long ones, report the coverage
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not long" --cov --cov-report=term
+
+test-long: $(VENV)/.installed-test ## run the long tests: real processes, memory, speech, crashes
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
 test-cluster: ## run the tests on a Ray cluster of two nodes, in a venv of 1 GB of their own

@@ -50,7 +50,7 @@ import asyncio
 import time
 import pytest
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.long, pytest.mark.asyncio]
 URL = "https://recordings.test/call.mp3"
 
 

@@ -15,6 +15,8 @@ MANY = """
 import asyncio, json, sys, psutil
 from asyncscribe import AsyncClient, Backoff, HttpBudget
 
+pytestmark = pytest.mark.long
+
 async def main(url, count):
     resident, quick = [], Backoff(initial=0.005, factor=2, maximum=0.1, jitter=0)
     taken = 0

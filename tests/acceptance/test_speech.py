@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from asyncscribe.cli.app import app
 from tests.support import EXAMPLES, SHARED
 
+pytestmark = pytest.mark.long
+
 AUDIO = SHARED / "audio"
 
 

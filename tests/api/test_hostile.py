@@ -21,7 +21,7 @@ from asyncscribe.server import faults
 from tests.support import KEY, POLLING, recording
 
 #: Inputs of each kind; more by the variable of the environment.
-EXAMPLES = int(os.environ.get("ASYNCSCRIBE_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("ASYNCSCRIBE_EXAMPLES", "100"))
 ONCE = RetryPolicy(attempts=1, patience=0)
 
 

@@ -30,7 +30,14 @@ def test_what_the_scripts_of_ci_run_exists():
     assert {script.name for script in scripts} == {"audit", "matrix", "release", "run"}
     assert all(os.access(script, os.X_OK) for script in scripts)
     calls = re.findall(r"^make ([a-z -]+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
-    assert {target for call in calls for target in call.split()} == {"lint", "types", "docs", "test", "test-cluster"}
+    assert {target for call in calls for target in call.split()} == {
+        "lint",
+        "types",
+        "docs",
+        "test",
+        "test-long",
+        "test-cluster",
+    }
     assert all((ROOT / path).is_file() for path in re.findall(r"\.ci/\w+", MAKEFILE))
 
 
@@ -43,7 +50,7 @@ def test_every_target_is_explained_and_is_no_file():
 def test_a_target_installs_no_more_than_it_needs():
     needs = dict(re.findall(r"^([\w-]+): \$\(VENV\)/\.installed-(\w+) ", MAKEFILE, re.MULTILINE))
     assert needs.pop("demo") == "local"
-    assert needs.pop("demo-cluster") == needs.pop("test") == "test"
+    assert needs.pop("demo-cluster") == needs.pop("test") == needs.pop("test-long") == "test"
     assert needs == {"lint": "dev", "format": "dev", "types": "dev", "bench": "bench", "docs": "docs"}
     assert PROJECT["optional-dependencies"]["local"] == ["asyncscribe[cli,server]"]
 

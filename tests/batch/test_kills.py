@@ -28,6 +28,8 @@ import asyncio, sys
 from asyncscribe import AsyncClient, Backoff, ResubmissionPolicy, SubmissionPolicy
 from asyncscribe.batch import Batch
 
+pytestmark = pytest.mark.long
+
 async def main(url, key, source, output):
     options = {
         "polling": Backoff(0.02, 1.5, 0.1, 0.1),

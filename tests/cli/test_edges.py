@@ -17,6 +17,8 @@ from asyncscribe.cli.display.rendering import printable
 from tests.cli.test_commands import run, served  # noqa: F401
 from tests.support import EXAMPLES, KEY, plain_environment, recording, transcripts
 
+pytestmark = pytest.mark.long
+
 COMMAND = [sys.executable, "-m", "asyncscribe"]
 
 

@@ -8,6 +8,8 @@ from asyncscribe.server import LocalServer
 from tests.examples.running import HeldEngine, http_to, started, until
 from tests.support import KEY
 
+pytestmark = pytest.mark.long
+
 AUDIO = b"\0" * 64_000
 
 

@@ -12,6 +12,8 @@ from asyncscribe.server import LocalServer, storage
 from tests.examples.running import HeldEngine, http_to, started, until
 from tests.support import EXAMPLES, KEY, recording
 
+pytestmark = pytest.mark.long
+
 MEBIBYTE = 1024 * 1024
 SECRET = "s3cret-of-the-hook"
 AUDIO = b"\0" * 64_000

@@ -8,6 +8,8 @@ from asyncscribe.server import LocalServer
 from tests.examples.running import DEADLINE, HeldEngine, started, until
 from tests.support import KEY, recording
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def engine():

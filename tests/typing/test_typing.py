@@ -10,6 +10,8 @@ import pytest
 
 from tests.support import EXAMPLES, ROOT
 
+pytestmark = pytest.mark.long
+
 HEAD = "from __future__ import annotations\nfrom asyncscribe import AsyncClient\n"
 
 

@@ -1,20 +1,22 @@
 """Taking part in a shared batch, in one process."""
 
 import ast
+import asyncio
 import contextlib
 import io
 import re
 
 import pytest
 
-from asyncscribe import AsyncClient, Batch
+from asyncscribe import AsyncClient, Batch, SubmissionPolicy, TranscriptionConfig
 from asyncscribe.batch import Journal
 from asyncscribe.batch.claims import Alone, Claims
 from asyncscribe.batch.cluster import joined
 from asyncscribe.batch.journal.postgres import PostgresJournal
 from asyncscribe.errors import LeaseLost
-from asyncscribe.server import LocalServer
-from tests.support import KEY, ROOT, open_client, transcripts
+from asyncscribe.server import LocalServer, faults
+from tests.batch.inputs.test_stores import bucket, s3  # noqa: F401 - fixtures
+from tests.support import KEY, ROOT, open_client, recording, transcripts
 
 
 async def run(client, output, folder, crew, **options):
@@ -107,3 +109,45 @@ async def test_who_takes_part_is_seen(dsn, options):
         (member,) = await crew.journal.alive()
         assert member.id == crew.worker.id
         assert crew.others == 0
+
+
+async def test_what_a_store_refuses_is_not_completed_and_comes_with_the_next_run(
+    dsn,
+    server,
+    client,
+    folder,
+    bucket,  # noqa: F811
+):
+    store, address = bucket
+    async with joined(dsn, shared_files=True) as crew:
+        outcomes, _ = await run(client, "s3://there-is-no-such-bucket/text", folder, crew)
+        assert all(isinstance(outcome.error, OSError) for outcome in outcomes)
+        counted = await crew.journal.totals()
+        assert "completed" not in counted.recordings
+    async with joined(dsn, shared_files=True) as crew:
+        outcomes, _ = await run(client, f"{address}/text", folder, crew)
+        assert [outcome.error for outcome in outcomes] == [None] * 5
+        counted = await crew.journal.totals()
+        assert counted.recordings == {"completed": 5}
+    kept = [found["path"] async for page in store.list() for found in page]
+    assert len(kept) == len(server.records) == 5
+
+
+async def test_two_configurations_of_one_url_are_two_jobs_and_no_adoption(dsn, server, client, tmp_path, nothing_left):
+    """Two workers, the answers of both lost: each finds its own job."""
+    url = recording("a", duration=3)
+    quick = SubmissionPolicy(lookups=(0.05, 0.1), quiet=0.5)
+    async with open_client(server, submission=quick) as one, open_client(server, submission=quick) as two:
+
+        async def work(client, name, config):
+            async with joined(dsn, name=name, shared_files=True) as crew:
+                async with Batch(
+                    client, tmp_path / name, journal=crew.journal, claims=crew, config=TranscriptionConfig(**config)
+                ) as batch:
+                    return [outcome async for outcome in batch.run([url])]
+
+        server.faults.script("POST", "/v2/transcript", *[faults.Drop(faults.When.AFTER)] * 2)
+        both = await asyncio.gather(work(one, "one", {"punctuate": False}), work(two, "two", {"punctuate": True}))
+    transcripts_of = [outcome.transcript for outcomes in both for outcome in outcomes]
+    assert len({transcript.id for transcript in transcripts_of}) == len(server.records) == 2
+    assert [transcript.document["punctuate"] for transcript in transcripts_of] == [False, True]

@@ -17,6 +17,8 @@ import pytest
 from tests.cli.test_commands import served
 from tests.support import plain_environment, recording
 
+pytestmark = pytest.mark.long
+
 __all__ = ["served"]
 
 LINES = 24
