@@ -9,13 +9,13 @@ import pytest
 
 from tests.support import KEY, plain_environment
 
+pytestmark = pytest.mark.long
+
 MEBIBYTE = 1024 * 1024
 
 MANY = """
 import asyncio, json, sys, psutil
 from asyncscribe import AsyncClient, Backoff, HttpBudget
-
-pytestmark = pytest.mark.long
 
 async def main(url, count):
     resident, quick = [], Backoff(initial=0.005, factor=2, maximum=0.1, jitter=0)

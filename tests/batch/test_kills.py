@@ -15,6 +15,8 @@ from asyncscribe.server import SimulatedEngine
 from tests.cli.test_commands import Served
 from tests.support import KEY, plain_environment, transcripts
 
+pytestmark = pytest.mark.long
+
 #: The default is a sample; the whole is `ASYNCSCRIBE_KILLS=200 ASYNCSCRIBE_FILES=300 pytest tests/batch/test_kills.py`.
 KILLS = int(os.environ.get("ASYNCSCRIBE_KILLS", "8"))
 FILES = int(os.environ.get("ASYNCSCRIBE_FILES", "60"))
@@ -27,8 +29,6 @@ BATCH = """
 import asyncio, sys
 from asyncscribe import AsyncClient, Backoff, ResubmissionPolicy, SubmissionPolicy
 from asyncscribe.batch import Batch
-
-pytestmark = pytest.mark.long
 
 async def main(url, key, source, output):
     options = {
