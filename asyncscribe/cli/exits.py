@@ -45,7 +45,7 @@ class UserError(Exception):
         self.code = code
 
 
-def tell(text: str) -> None:
+def echo_err(text: str) -> None:
     """Write a message to stderr, whatever characters it has."""
     encoding = sys.stderr.encoding or "utf-8"
     with suppress(OSError):
@@ -58,7 +58,7 @@ def run(command: Callable[[], Coroutine[Any, Any, Exit]]) -> None:
         code = asyncio.run(_interruptible(command()))
         sys.stdout.flush()
     except (KeyboardInterrupt, asyncio.CancelledError):
-        tell("interrupted")
+        echo_err("interrupted")
         sys.stderr.flush()
         # Everything of ours is closed by now. Exiting as usual would wait for a thread that still reads from stdin.
         os._exit(Exit.INTERRUPTED)
@@ -94,9 +94,9 @@ async def _interruptible(command: Coroutine[Any, Any, Exit]) -> Exit:
 
 
 def _explain(message: str, hint: str, code: Exit) -> Exit:
-    tell(f"error: {message}")
+    echo_err(f"error: {message}")
     if hint:
-        tell(f"hint: {hint}")
+        echo_err(f"hint: {hint}")
     return code
 
 

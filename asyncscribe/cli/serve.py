@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asyncscribe.cli.connection import require_engine
-from asyncscribe.cli.exits import Exit, UserError, run, tell
+from asyncscribe.cli.exits import Exit, UserError, echo_err, run
 
 if TYPE_CHECKING:
     from asyncscribe.server import Engine
@@ -67,7 +67,9 @@ def serve(
         )
         try:
             async with server:
-                tell(f"serving on {server.base_url} with engine {engine.value}, {limit} jobs at once; Ctrl-C ends it")
+                echo_err(
+                    f"serving on {server.base_url} with engine {engine.value}, {limit} jobs at once; Ctrl-C ends it"
+                )
                 await _until_terminated()
         except OSError as error:
             raise UserError(f"can't listen on {host}:{port}: {error.strerror or error}", "try --port 0") from None

@@ -17,7 +17,7 @@ import typer
 from asyncscribe.batch.outputs import Format, render
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.display.rendering import printable
-from asyncscribe.cli.exits import Exit, UserError, run, tell
+from asyncscribe.cli.exits import Exit, UserError, echo_err, run
 from asyncscribe.cli.options import (
     BaseUrl,
     Concurrency,
@@ -134,7 +134,7 @@ async def _transcribe(
                     failed += 1
                     name = "-" if sources[outcome.index] == "-" else name_of(outcome.source)
                     text = printable(str(outcome.error))
-                    tell(f"error: {text}" if text.startswith(name) else f"error: {name}: {text}")
+                    echo_err(f"error: {text}" if text.startswith(name) else f"error: {name}: {text}")
                 else:
                     _print(file, outcome.transcript, form, sources[outcome.index] if len(sources) > 1 else None)
     if refused is not None:

@@ -15,7 +15,7 @@ import typer
 from asyncscribe.batch.outputs import Format, render
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.display.rendering import printable, write_json
-from asyncscribe.cli.exits import Exit, UserError, run, tell
+from asyncscribe.cli.exits import Exit, UserError, echo_err, run
 from asyncscribe.cli.options import AsJson, BaseUrl, TranscriptArgument
 from asyncscribe.client import AsyncClient
 from asyncscribe.errors import NotFound
@@ -47,7 +47,7 @@ def list_(
                     if shown == limit:
                         break
         if not shown:
-            tell("there are no such transcripts")
+            echo_err("there are no such transcripts")
         return Exit.DONE
 
     run(work)
@@ -100,7 +100,7 @@ def get(
             sys.stdout.write(render(transcript, Format.TEXT))
         else:
             why = f": {transcript.error}" if transcript.error else ""
-            tell(f"transcript {transcript.id} is in state {transcript.status}{why}")
+            echo_err(f"transcript {transcript.id} is in state {transcript.status}{why}")
         return Exit.FAILED if transcript.status == TranscriptStatus.ERROR else Exit.DONE
 
     run(work)
@@ -124,9 +124,9 @@ def delete(
                     await client.delete(transcript_id)
                 except NotFound as error:
                     failed += 1
-                    tell(f"error: {error}")
+                    echo_err(f"error: {error}")
                 else:
-                    tell(f"deleted {transcript_id}")
+                    echo_err(f"deleted {transcript_id}")
         return Exit.FAILED if failed else Exit.DONE
 
     run(work)

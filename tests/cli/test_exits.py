@@ -8,7 +8,7 @@ import sys
 import pytest
 import typer
 
-from asyncscribe.cli.exits import Exit, UserError, run, tell
+from asyncscribe.cli.exits import Exit, UserError, echo_err, run
 from asyncscribe.errors import AuthenticationError, ConfigurationError, JournalError, MissingApiKey
 from tests.support import plain_environment
 
@@ -68,7 +68,7 @@ def test_a_mistake_in_the_program_is_not_explained_away():
 def test_any_character_can_be_told_to_any_terminal(monkeypatch):
     terminal = io.BytesIO()
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(terminal, encoding="ascii", write_through=True))
-    tell("Grüße \udce9")
+    echo_err("Grüße \udce9")
     assert terminal.getvalue() == rb"Gr\xfc\xdfe \udce9" + b"\n"
 
 
@@ -77,7 +77,7 @@ def test_a_terminal_that_is_gone_ends_nothing(monkeypatch):
     os.close(ours)
     with open(theirs, "w", encoding="utf-8", buffering=1) as gone, monkeypatch.context() as patched:  # noqa: PTH123
         patched.setattr(sys, "stderr", gone)
-        tell("to nobody")
+        echo_err("to nobody")
         os.dup2(os.open(os.devnull, os.O_WRONLY), theirs)
 
 
@@ -93,12 +93,12 @@ def test_a_terminal_that_is_gone_ends_nothing(monkeypatch):
 def test_whatever_ends_it_cleans_up_and_shows_no_traceback(body, code, stderr):
     program = f"""
 import asyncio, os, signal, sys
-from asyncscribe.cli.exits import Exit, run, tell
+from asyncscribe.cli.exits import Exit, run, echo_err
 async def command():
     try:
         {body}
     finally:
-        tell("closed")
+        echo_err("closed")
 run(command)
 """
     program = program.replace(

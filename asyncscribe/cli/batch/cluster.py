@@ -17,7 +17,7 @@ from asyncscribe.batch.claims import Claims
 from asyncscribe.cli.batch.conclusion import Failures
 from asyncscribe.cli.batch.journals import Membership, require_driver, until_back
 from asyncscribe.cli.display.rendering import printable, write_json
-from asyncscribe.cli.exits import Exit, run, tell
+from asyncscribe.cli.exits import Exit, echo_err, run
 from asyncscribe.cli.options import AsJson
 from asyncscribe.errors import JournalError, LeaseLost
 
@@ -54,7 +54,7 @@ async def take_part(
         if stay.batch is not None and stay.error is None:
             return stay.batch, stay.failures
         if isinstance(stay.error, LeaseLost):
-            tell("this process was out of touch for longer than its lease, and joins as a new worker")
+            echo_err("this process was out of touch for longer than its lease, and joins as a new worker")
         elif stay.error is not None and (first or stay.batch is not None):
             # A database that was never reached, or that is there and can't be used.
             raise stay.error
@@ -144,7 +144,7 @@ def workers(
             table.add_row(str(member.id), name, host, str(member.jobs), f"{member.expires:.0f} s")
         Console(soft_wrap=not sys.stdout.isatty()).print(table)
         for stray in strays:
-            tell(f"transcript {stray.id} was paid for by worker {stray.worker}, which had lost job {stray.job}")
+            echo_err(f"transcript {stray.id} was paid for by worker {stray.worker}, which had lost job {stray.job}")
         return Exit.DONE
 
     run(work)

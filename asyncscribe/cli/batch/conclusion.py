@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from asyncscribe.batch import Batch, BatchOutcome
 from asyncscribe.cli.display.rendering import Display, Ndjson, printable, reason, write_json
-from asyncscribe.cli.exits import Exit, UserError, tell
+from asyncscribe.cli.exits import Exit, UserError, echo_err
 from asyncscribe.errors import AccountError, AsyncscribeError, JournalError
 
 #: Failures that are listed in the end.
@@ -59,7 +59,7 @@ def conclude(display: Display, batch: Batch, failures: Failures, output: str) ->
             }
         )
     else:
-        _tell(display, batch, failures, output)
+        _echo_summary(display, batch, failures, output)
     if failures.fatal is not None:
         raise failures.fatal
     if batch.exhausted:
@@ -67,22 +67,22 @@ def conclude(display: Display, batch: Batch, failures: Failures, output: str) ->
     return Exit.FAILED if failures.count or batch.unreadable or batch.left else Exit.DONE
 
 
-def _tell(display: Display, batch: Batch, failures: Failures, output: str) -> None:
+def _echo_summary(display: Display, batch: Batch, failures: Failures, output: str) -> None:
     tally = display.tally
     skipped = f", {batch.skipped} were done before" if batch.skipped else ""
-    tell(f"{tally.done} done, {tally.failed} failed{skipped}; transcripts are in {printable(output)}")
+    echo_err(f"{tally.done} done, {tally.failed} failed{skipped}; transcripts are in {printable(output)}")
     for line in failures.lines:
-        tell(f"  {line}")
+        echo_err(f"  {line}")
     if unsaid := failures.count - len(failures.lines):
-        tell(f"  and {unsaid} more: asyncscribe batch export {printable(output)} has the reason of each")
+        echo_err(f"  and {unsaid} more: asyncscribe batch export {printable(output)} has the reason of each")
     for unreadable in batch.unreadable:
-        tell(f"  {printable(str(unreadable.path))}: {unreadable.problem}")
+        echo_err(f"  {printable(str(unreadable.path))}: {unreadable.problem}")
     if batch.left:
-        tell(
+        echo_err(
             f"  {batch.left} failed in an earlier run and were left alone: asyncscribe batch status lists them, "
             "--retry-failed tries them again"
         )
     if batch.unreachable:
-        tell("  stopped, because the service can't be reached; the same command goes on when it can")
+        echo_err("  stopped, because the service can't be reached; the same command goes on when it can")
     if batch.exhausted:
-        tell("  stopped at the allowance; the same command goes on with what is left")
+        echo_err("  stopped at the allowance; the same command goes on with what is left")

@@ -14,7 +14,7 @@ import typer
 
 from asyncscribe.batch.journal.records import Journal
 from asyncscribe.batch.journal.sqlite import SqliteJournal
-from asyncscribe.cli.exits import UserError, tell
+from asyncscribe.cli.exits import UserError, echo_err
 from asyncscribe.errors import JournalError
 
 if TYPE_CHECKING:
@@ -133,5 +133,5 @@ async def until_back(error: JournalError, begun: float) -> None:
     """
     if anyio.current_time() - begun > PATIENCE:
         raise error
-    tell(f"{error}; trying again")
+    echo_err(f"{error}; trying again")
     await anyio.sleep(PAUSE)

@@ -23,7 +23,7 @@ from asyncscribe.batch.journal.records import SavedState
 from asyncscribe.cli.batch.journals import Membership, require_driver
 from asyncscribe.cli.connection import address as address_of
 from asyncscribe.cli.display.rendering import printable, write_json
-from asyncscribe.cli.exits import Exit, UserError, tell
+from asyncscribe.cli.exits import Exit, UserError, echo_err
 from asyncscribe.cli.options import fields_of
 from asyncscribe.errors import JournalError, MissingApiKey
 from asyncscribe.models.config import TranscriptionConfig
@@ -152,7 +152,7 @@ async def _stop(crowd: RayWorkers) -> None:
     from asyncscribe.batch.cluster.tether import GRACE
 
     crowd.cancel()
-    tell("the workers end; everything is kept: the same command goes on from here")
+    echo_err("the workers end; everything is kept: the same command goes on from here")
     with anyio.CancelScope(shield=True), anyio.move_on_after(GRACE):
         while crowd.look():  # noqa: ASYNC110 - Ray has no event of ours
             await anyio.sleep(STEP)
@@ -166,17 +166,17 @@ def _conclude(ended: Sequence[Ended], counts: Counter[SavedState | None], output
         content = {"done": done, "failed": failed, "left": counts.total() - done - failed}
         write_json({"type": "summary", **content, "stopped": code is Exit.STOPPED})
     else:
-        tell(f"{done} done, {failed} failed; transcripts are in {printable(output)}")
+        echo_err(f"{done} done, {failed} failed; transcripts are in {printable(output)}")
     if failed:
-        tell("  asyncscribe batch status --journal ... lists why; --retry-failed tries them again")
+        echo_err("  asyncscribe batch status --journal ... lists why; --retry-failed tries them again")
     if code is Exit.STOPPED:
-        tell("  stopped at the allowance; the same command goes on with what is left")
+        echo_err("  stopped at the allowance; the same command goes on with what is left")
     # Most say the same.
     said = {one.said.strip(): one.host for one in ended if one.code not in {Exit.DONE, Exit.STOPPED}}
     for text, host in said.items():
-        tell(f"a worker{f' on {host}' if host else ''} said:")
+        echo_err(f"a worker{f' on {host}' if host else ''} said:")
         for line in text.splitlines():
-            tell(f"  {printable(line)}")
+            echo_err(f"  {printable(line)}")
     return code
 
 
@@ -228,7 +228,7 @@ class _Progress:
             self._live.update(text)
         elif not self._quiet and text != self._last[1] and time.monotonic() > self._last[0] + LINES:
             self._last = (time.monotonic(), text)
-            tell(text)
+            echo_err(text)
 
 
 def _absolute(place: str) -> str:

@@ -25,7 +25,7 @@ from asyncscribe.cli.batch.journals import OutputFolder, SharedFiles, SharedJour
 from asyncscribe.cli.batch.sources import named, require_all
 from asyncscribe.cli.connection import connect
 from asyncscribe.cli.display.rendering import encodable, figure, printable, write_json
-from asyncscribe.cli.exits import Exit, UserError, run, tell
+from asyncscribe.cli.exits import Exit, UserError, echo_err, run
 from asyncscribe.cli.options import (
     AsJson,
     BaseUrl,
@@ -154,7 +154,7 @@ def report(
                 ) from None
             except OSError as error:
                 raise _unwritable(path, error) from error
-        tell(f"{count} recordings are in {printable(str(path))}")
+        echo_err(f"{count} recordings are in {printable(str(path))}")
         return Exit.DONE
 
     run(work)
@@ -202,7 +202,7 @@ def export(
                         count = await _export(table, form, place)
                 except OSError as error:
                     raise _unwritable(output, error) from error
-        tell(f"{count} recordings")
+        echo_err(f"{count} recordings")
         return Exit.DONE
 
     run(work)
@@ -263,11 +263,11 @@ def recover(
         async with connect(base_url=base_url) as client, rebuilt(folder, journal, shared_files) as opened:
             day = None if since is None else since.replace(tzinfo=UTC)
             done = await remake(client, opened, folder, given, features.configuration(), day)
-        tell(f"{done.written} are written, {done.adopted} were found in the account, {done.new} are new")
+        echo_err(f"{done.written} are written, {done.adopted} were found in the account, {done.new} are new")
         for name, ids in done.ambiguous.items():
-            tell(f"  {printable(name)}: may have been transcribed already, as one of {', '.join(ids[:5])}")
+            echo_err(f"  {printable(name)}: may have been transcribed already, as one of {', '.join(ids[:5])}")
         if done.ambiguous:
-            tell("  those are left alone by the next run; --retry-failed transcribes them, which is paid for")
+            echo_err("  those are left alone by the next run; --retry-failed transcribes them, which is paid for")
         return Exit.FAILED if done.ambiguous else Exit.DONE
 
     run(work)

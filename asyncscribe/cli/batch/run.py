@@ -26,7 +26,7 @@ from asyncscribe.cli.connection import address, connect
 from asyncscribe.cli.display.live import choose
 from asyncscribe.cli.display.rendering import Display, printable
 from asyncscribe.cli.display.tally import Tally
-from asyncscribe.cli.exits import Exit, run, tell
+from asyncscribe.cli.exits import Exit, echo_err, run
 from asyncscribe.cli.options import (
     BaseUrl,
     Concurrency,
@@ -193,7 +193,7 @@ def batch(
                     membership = Membership(journal, worker, shared_files, run_name, lease)
                     batch, failures = await take_part(membership, make, follow, hours)
             except asyncio.CancelledError:
-                tell(f"{display.tally.done} done; everything is kept: the same command goes on from here")
+                echo_err(f"{display.tally.done} done; everything is kept: the same command goes on from here")
                 raise
             return conclude(display, batch, failures, output)
 

@@ -14,7 +14,7 @@ from asyncscribe.batch.journal.sqlite import JOURNAL_NAME
 from asyncscribe.batch.report.pricing import PRICES_OF, price_per_hour
 from asyncscribe.cli.batch.journals import journal_of
 from asyncscribe.cli.display.rendering import encodable, figure, printable, write_json
-from asyncscribe.cli.exits import Exit, tell
+from asyncscribe.cli.exits import Exit, echo_err
 from asyncscribe.models.config import TranscriptionConfig
 
 
@@ -59,9 +59,9 @@ async def look(
             }
         )
     else:
-        _tell(figures, seconds, price)
+        _echo_summary(figures, seconds, price)
         for one in survey.unreadable:
-            tell(f"  {printable(str(one.path))}: {one.problem}")
+            echo_err(f"  {printable(str(one.path))}: {one.problem}")
     return Exit.FAILED if survey.unreadable else Exit.DONE
 
 
@@ -84,15 +84,15 @@ def _about(forecast: Forecast) -> str:
     return f"{forecast.length.seconds:.1f} s{channels}"
 
 
-def _tell(figures: dict[str, int], seconds: float, price: float) -> None:
-    tell(
+def _echo_summary(figures: dict[str, int], seconds: float, price: float) -> None:
+    echo_err(
         f"{figures['new']} would be submitted, {figures['waiting']} waited for; {figures['done']} are done, "
         f"{figures['left']} failed earlier and are left alone"
     )
     if figures["unusable"]:
-        tell(f"{figures['unusable']} can't be sent: they are missing, empty, or no files")
+        echo_err(f"{figures['unusable']} can't be sent: they are missing, empty, or no files")
     unknown = f", and {figures['unknown']} of unknown length" if figures["unknown"] else ""
     usd = f"{figure(price)} USD by list price of {PRICES_OF:%Y-%m}, no extras"
-    tell(f"{figure(seconds / 3600)} hours of audio{unknown}: {usd}")
+    echo_err(f"{figure(seconds / 3600)} hours of audio{unknown}: {usd}")
     if not can_probe():
-        tell("hint: pip install 'asyncscribe[probe]' tells the lengths of files")
+        echo_err("hint: pip install 'asyncscribe[probe]' tells the lengths of files")

@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 
 from asyncscribe.batch import BatchOutcome
 from asyncscribe.cli.display.tally import Tally
-from asyncscribe.cli.exits import tell
+from asyncscribe.cli.exits import echo_err
 from asyncscribe.events import (
     Event,
     LimitChanged,
@@ -134,9 +134,9 @@ class Plain(Quiet):
         super().event(event)
         match event:
             case RequestsPaused():
-                tell(f"the service asks for a pause of {event.seconds:.0f} s")
+                echo_err(f"the service asks for a pause of {event.seconds:.0f} s")
             case Resubmitting():
-                tell(f"{event.source}: submitted again, because the service failed it ({event.reason})")
+                echo_err(f"{event.source}: submitted again, because the service failed it ({event.reason})")
 
     def finished(self, outcome: BatchOutcome) -> None:
         """Tell how it ended."""
@@ -145,7 +145,7 @@ class Plain(Quiet):
         of = "" if self.tally.total is None else f"/{max(self.tally.total, ended)}"
         verdict = "done  " if outcome.error is None else "FAILED"
         because = "" if outcome.error is None else f": {reason(outcome)}"
-        tell(f"[{ended}{of}] {verdict} {printable(outcome.item.name)} ({outcome.elapsed:.1f} s){because}")
+        echo_err(f"[{ended}{of}] {verdict} {printable(outcome.item.name)} ({outcome.elapsed:.1f} s){because}")
 
 
 class Ndjson(Quiet):
