@@ -22,6 +22,13 @@ class Claims(Protocol):
         """Have the job of a recording; whether it is ours now. What is known of it is brought up to date."""
         ...
 
+    async def release(self, job: JobRecord) -> None:
+        """Let others have a job that is not finished, and that nothing more is done about here.
+
+        Else two processes would each wait for the other to do what neither does.
+        """
+        ...
+
     def resume(self, job: JobRecord) -> ResumePoint:
         """How far whoever had the job before got with it."""
         ...
@@ -64,6 +71,9 @@ class Alone:
     async def claim(self, find: Candidate) -> bool:
         """See `Claims`."""
         return find.job is not None
+
+    async def release(self, job: JobRecord) -> None:
+        """See `Claims`. There are no others."""
 
     def resume(self, job: JobRecord) -> ResumePoint:
         """See `Claims`."""

@@ -171,6 +171,8 @@ class Intake:
             # Others may have gone on with it since it was looked up.
             job = find.job
             what = self._plan(find, job)
+            if what in {Plan.NOTHING, Plan.LEAVE}:
+                await self._claims.release(job)
         match what:
             case Plan.NOTHING | Plan.LEAVE:
                 self.skipped += first and what is Plan.NOTHING
@@ -197,6 +199,7 @@ class Intake:
         if limited and length is None and first and self._alone:
             return None, True
         if limited and not await self._is_granted(length):
+            await self._claims.release(job)
             return None, False
         if what is Plan.BEGIN_AGAIN:
             job = await self._journal.begin_again(job.key)

@@ -273,6 +273,8 @@ class Batch:
         if isinstance(outcome.error, AllowanceSpent):
             # Others have taken what was left when it was looked up.
             self._allowance.exhausted = True
+            if work.job is not None:
+                await self._ours.release(work.job)
             self._under_way.ended()
             return []
         elapsed = time.monotonic() - work.begun
@@ -293,6 +295,8 @@ class Batch:
                 is_open = one.transcript is not None or judge(one.error).ending is Ending.OPEN
                 if one.error is not None and is_open and not isinstance(one.error, JournalError):
                     await self._journal.problem(find.recording, str(one.error))
+            if work.job is not None and not written and judge(outcome.error).ending is not Ending.FAILED:
+                await self._ours.release(work.job)
         finally:
             if work.counts:
                 self._allowance.ended(work.length, self._billed(outcome))

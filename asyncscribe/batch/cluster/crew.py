@@ -71,6 +71,10 @@ class Crew:
                 find.outputs_exist = frozenset(entry.files)
         return True
 
+    async def release(self, job: JobRecord) -> None:
+        """See `Claims`."""
+        await self.journal.release(job.key)
+
     def resume(self, job: JobRecord) -> ResumePoint:
         """See `Claims`."""
         return replace(job.resume, idle=self._idle.pop(job.key, None))

@@ -14,7 +14,8 @@ from asyncscribe.batch.claims import Alone, Claims
 from asyncscribe.batch.cluster import joined
 from asyncscribe.batch.journal.postgres import PostgresJournal
 from asyncscribe.errors import LeaseLost
-from asyncscribe.server import LocalServer, faults
+from asyncscribe.server import FaultPlan, FaultRule, LocalServer, faults
+from tests.batch.cluster.test_failures import record
 from tests.batch.inputs.test_stores import bucket, s3  # noqa: F401 - fixtures
 from tests.support import KEY, ROOT, open_client, recording, transcripts
 
@@ -151,3 +152,39 @@ async def test_two_configurations_of_one_url_are_two_jobs_and_no_adoption(dsn, s
     transcripts_of = [outcome.transcript for outcomes in both for outcome in outcomes]
     assert len({transcript.id for transcript in transcripts_of}) == len(server.records) == 2
     assert [transcript.document["punctuate"] for transcript in transcripts_of] == [False, True]
+
+
+async def test_two_that_can_do_no_more_do_not_wait_for_each_other(dsn, server, folder, tmp_path, nothing_left):
+    """What one could not do is the other's, which tries it once: neither keeps what it does nothing about."""
+    server.faults.plan(FaultPlan(0, [FaultRule("POST", "/v2/upload", 1, faults.Answer(403))]))
+
+    async def work(name):
+        async with open_client(server) as client:
+            async with joined(dsn, name=name, shared_files=True, lease=3.0, beat=0.1) as crew:
+                outcomes, _ = await run(client, tmp_path / name, folder, crew)
+                return outcomes
+
+    async with asyncio.timeout(20):
+        both = await asyncio.gather(work("one"), work("two"))
+    tried = [outcome.item.name for outcomes in both for outcome in outcomes]
+    assert len(set(tried)) == 5
+    assert max(tried.count(name) for name in tried) <= 2
+    async with PostgresJournal(dsn, read_only=True) as journal:
+        assert (await journal.totals()).recordings["completed"] == 0
+
+
+async def test_two_under_one_allowance_that_is_spent_both_end(dsn, server, tmp_path, nothing_left):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(4):
+        record(folder / f"{number}.wav", number)
+
+    async def work(name):
+        async with open_client(server) as client:
+            async with joined(dsn, name=name, shared_files=True, lease=3.0, beat=0.1, allowed=0.25) as crew:
+                return await run(client, tmp_path / name, folder, crew, max_hours=0.25 / 3600)
+
+    async with asyncio.timeout(20):
+        both = await asyncio.gather(work("one"), work("two"))
+    assert [batch.exhausted for _, batch in both] == [True, True]
+    assert sum(len(outcomes) for outcomes, _ in both) == len(server.records) == 2

@@ -333,6 +333,11 @@ class PostgresJournal:
         self._mine.update(claim.job.key for claim in claims)
         return [replace(claim, entries=tuple(map(self._places.entry, claim.entries))) for claim in claims]
 
+    async def release(self, key: int) -> None:
+        """Let others have a job that nothing is done about here any more, and that was not finished."""
+        await self._do(workers.release(self._fence(key).worker, key))
+        self._mine.discard(key)
+
     async def alive(self) -> list[Member]:
         """The workers whose lease is not over."""
         return await self._do(workers.alive())

@@ -110,6 +110,9 @@ _FREE = """
 _LEAVE = """
     UPDATE workers SET ended = TRUE, expires = least(expires, clock_timestamp()) WHERE id = %s AND NOT ended
 """
+_RELEASE = """
+    UPDATE jobs SET owner = NULL, freed = extract(epoch FROM clock_timestamp()) WHERE key = %s AND owner = %s
+"""
 # Its own row is locked until the commit, so that nobody finds it expired meanwhile.
 _LOCK = f"SELECT 1 FROM workers WHERE id = %s AND {_IS_ALIVE} FOR SHARE"  # noqa: S608
 _RESULT = f"""
@@ -239,6 +242,16 @@ def claim_keys(place: str, worker: int, keys: Sequence[int]) -> Work[list[Claim]
             return _refusing(place, worker)
         found = _claims(connection, connection.execute(_CLAIM_KEYS, {"worker": worker, "keys": list(keys)}).fetchall())
         return lambda: found
+
+    return work
+
+
+def release(worker: int, key: int) -> Work[None]:
+    """Let others have a job that nothing is done about here any more."""
+
+    def work(connection: Connection) -> Callable[[], None]:
+        connection.execute(_RELEASE, (key, worker))
+        return lambda: None
 
     return work
 
