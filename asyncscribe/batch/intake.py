@@ -211,8 +211,8 @@ class Intake:
     async def _was_put_off(self, find: Candidate, job: JobRecord) -> bool:
         """Whether it is for a recording's length alone that nothing was done about it the first time."""
         # One that was submitted since then has the content of another one that was put off.
-        anew = not is_paid(job) or job.step is SavedState.FAILED or job.times.get("submitting", 0.0) >= self._begun
-        return anew and await self._length(find) is None
+        is_new = not is_paid(job) or job.step is SavedState.FAILED or job.times.get("submitting", 0.0) >= self._begun
+        return is_new and await self._length(find) is None
 
     async def _length(self, find: Candidate) -> float | None:
         """Seconds of audio that are paid for; None if that is not known."""

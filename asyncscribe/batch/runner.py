@@ -42,6 +42,8 @@ from asyncscribe.models.transcript import Transcript
 from asyncscribe.requests import Outcome, TranscriptionRequest
 from asyncscribe.sources import SignedOnDemand, name_of, resolve
 
+NOT_OPEN = "the batch is not open: use it in `async with Batch(...) as batch:`"
+
 Request = TranscriptionRequest[Path | str | SignedOnDemand]
 
 
@@ -200,13 +202,13 @@ class Batch:
     @property
     def _ours(self) -> Claims:
         if self._claims is None:
-            raise RuntimeError("the batch is not open: use it in `async with Batch(...) as batch:`")
+            raise RuntimeError(NOT_OPEN)
         return self._claims
 
     @property
     def _journal(self) -> Journal:
         if self._opened is None:
-            raise RuntimeError("the batch is not open: use it in `async with Batch(...) as batch:`")
+            raise RuntimeError(NOT_OPEN)
         return self._opened
 
     async def count(self, sources: Sequence[str]) -> int:
@@ -221,15 +223,18 @@ class Batch:
 
         Raises:
             ConfigurationError: `max_hours` is given, and lengths of files can't be told: PyAV is not installed.
+            RuntimeError: The batch is not open.
             JournalError: A step could not be kept. What is under way is left to the service, and picked up by the next
                 run. `JournalLost` if a transcript is there that the journal knows nothing of.
         """
+        if self._opened is None or self._intake is None:
+            raise RuntimeError(NOT_OPEN)
         if self._allowance.is_limited and not can_probe() and not all(is_url(s) or is_store(s) for s in sources):
             raise ConfigurationError("an allowance needs the lengths of files: pip install 'asyncscribe[probe]'")
         works: dict[int, Work] = {}
         self._limits.append((time.time(), self._client.stats.jobs.limit))
         with self._client.listening(self._heard):
-            many = self._client.transcribe_many(self._requests(sources, works), self._config)
+            many = self._client.transcribe_many(self._requests(self._intake, sources, works), self._config)
             try:
                 async with aclosing(many) as outcomes:
                     async for outcome in outcomes:
@@ -243,12 +248,10 @@ class Batch:
                     raise
             await self._ends.read()
 
-    async def _requests(self, sources: Sequence[str], works: dict[int, Work]) -> AsyncIterator[Request]:
+    async def _requests(self, intake: Intake, sources: Sequence[str], works: dict[int, Work]) -> AsyncIterator[Request]:
         """What has to be worked on, each with what is known of it."""
-        if self._intake is None:
-            return
         position = 0
-        async for work in self._intake.works(sources):
+        async for work in intake.works(sources):
             works[position] = work
             position += 1
             find = work.candidates[0]

@@ -10,6 +10,8 @@ ELSEWHERE = {
     "batch/journal/sqlite.py": "batch/journal/test_contract.py",
     "batch/journal/sqlite_file.py": "batch/journal/test_contract.py",
     "batch/journal/rows.py": "batch/journal/test_contract.py",
+    # A record of counts; that each journal fills it alike is tested where one of them counts in SQL.
+    "batch/journal/totals.py": "batch/journal/postgres/test_totals.py",
     # Against a real database, whose rules hold only for all of them together.
     "batch/journal/postgres/connection.py": "batch/journal/test_postgres.py",
     "batch/journal/postgres/facts.py": "batch/journal/test_postgres.py",

@@ -2,6 +2,8 @@ import json
 import os
 import time
 
+import pytest
+
 from asyncscribe import SourceError, TranscriptionConfig
 from asyncscribe.batch import Batch, Format
 from asyncscribe.batch.journal.sqlite import SqliteJournal
@@ -86,3 +88,13 @@ async def test_faults_on_the_way_cost_no_file(server, client, folder, tmp_path):
         outcomes = [outcome async for outcome in batch.run([str(folder)])]
     assert [outcome.error for outcome in outcomes] == [None] * 5
     assert len(server.records) == 5
+
+
+async def test_a_batch_that_is_not_open_says_so(client, folder, tmp_path):
+    batch = Batch(client, tmp_path / "out")
+    with pytest.raises(RuntimeError, match="the batch is not open"):
+        await anext(batch.run([str(folder)]))
+    async with batch:
+        assert len([outcome async for outcome in batch.run([str(folder)])]) == 5
+    with pytest.raises(RuntimeError, match="the batch is not open"):
+        await anext(batch.run([str(folder)]))

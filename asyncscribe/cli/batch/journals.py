@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,7 +53,7 @@ class Membership:
         lease: Seconds of silence after which others go on with its jobs.
     """
 
-    dsn: str
+    dsn: str = field(repr=False)
     name: str | None = None
     shared_files: bool = False
     run: str | None = None

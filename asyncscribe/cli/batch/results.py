@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +14,7 @@ from rich.table import Table
 
 from asyncscribe.batch.inputs.stores import is_store
 from asyncscribe.batch.journal.sqlite import SqliteJournal
+from asyncscribe.batch.journal.totals import Totals
 from asyncscribe.batch.recovery.recover import recover as remake
 from asyncscribe.batch.report import ReportSummary, report_jobs, write_report
 from asyncscribe.batch.report.exporting import TableFormat, in_folder, in_store, rows, write_lines, write_parquet
@@ -60,27 +60,26 @@ def status(folder: OutputFolder = None, as_json: AsJson = False, journal: Shared
     run(work)
 
 
-async def _summary(journal: SqliteJournal | PostgresJournal) -> Summary:
+async def _summary(journal: SqliteJournal | PostgresJournal) -> Totals:
     if not isinstance(journal, SqliteJournal):
-        counted = await journal.totals()
-        return Summary(**{one.name: getattr(counted, one.name) for one in fields(counted)})
+        return await journal.totals()
     summary = Summary()
     async for entry in journal.all():
         summary.take(entry)
     return summary
 
 
-def _cost(summary: Summary) -> tuple[float, float]:
+def _cost(summary: Totals) -> tuple[float, float]:
     hours = summary.audio_seconds / 3600
     return hours * min(USD_PER_HOUR.values()), hours * max(USD_PER_HOUR.values())
 
 
-def _detection(summary: Summary) -> float | None:
+def _detection(summary: Totals) -> float | None:
     """Seconds from the end of a job at the service until that was noticed, on average."""
     return round(summary.detection_seconds / summary.detected, 2) if summary.detected else None
 
 
-def _json(folder: Path | None, summary: Summary) -> None:
+def _json(folder: Path | None, summary: Totals) -> None:
     write_json(
         {
             "type": "batch",
@@ -98,7 +97,7 @@ def _json(folder: Path | None, summary: Summary) -> None:
     )
 
 
-def _table(folder: Path | None, summary: Summary) -> None:
+def _table(folder: Path | None, summary: Totals) -> None:
     cheapest, dearest = _cost(summary)
     table = Table(
         title=f"batch in {printable(str(folder))}" if folder is not None else "shared batch",
@@ -160,7 +159,7 @@ def report(
     run(work)
 
 
-def _totals(summary: Summary) -> dict[str, str]:
+def _totals(summary: Totals) -> dict[str, str]:
     return {
         **{step: str(count) for step, count in summary.recordings.most_common()},
         "hours of audio": figure(summary.audio_seconds / 3600),

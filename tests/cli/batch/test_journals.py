@@ -76,3 +76,7 @@ async def test_who_joins_has_the_name_and_the_lease_that_were_given(dsn):  # noq
             assert await journal.allowance(EVERYBODY) == (3600.0, 0.0)
     assert member.name == "anna"
     assert 30 < member.expires <= 60
+
+
+def test_the_address_of_the_database_is_in_no_repr():
+    assert "sekret" not in repr(Membership("postgresql://somebody:sekret@db/batch"))

@@ -21,10 +21,11 @@ from asyncscribe.batch.journal.postgres.connection import PostgresStore, Work
 from asyncscribe.batch.journal.postgres.lister import listing
 from asyncscribe.batch.journal.postgres.places import Places
 from asyncscribe.batch.journal.postgres.steps import Fence
-from asyncscribe.batch.journal.postgres.totals import Totals, totals
+from asyncscribe.batch.journal.postgres.totals import totals
 from asyncscribe.batch.journal.postgres.workers import Claim, Claiming, Member, Stray
 from asyncscribe.batch.journal.records import Entry, JobRecord, Newcomer, Recording, SavedState
 from asyncscribe.batch.journal.rows import text_of
+from asyncscribe.batch.journal.totals import Totals
 from asyncscribe.errors import JournalError
 from asyncscribe.models.transcript import TranscriptId
 from asyncscribe.policies.backoff import Backoff

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import Connection
 
 from asyncscribe.batch.journal.postgres.connection import Work
+from asyncscribe.batch.journal.totals import MOST_REASONS, Totals
 
-#: Failures that are told with their reasons.
-MOST_REASONS = 20
 #: The newest jobs, whose detection is looked at.
 NEWEST = 10_000
 
@@ -39,35 +37,6 @@ _DETECTED = f"""
     FROM (SELECT times FROM jobs WHERE NOT open ORDER BY key DESC LIMIT {NEWEST}) AS newest
     WHERE times::json ->> 'ended' IS NOT NULL AND times::json ->> 'completed' IS NOT NULL
 """  # noqa: S608
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """The counts of a batch; see `report.summary.Summary`, which has the same for any journal.
-
-    Attributes:
-        recordings: All of them, by the step of their job.
-        waiting: Those that have no job yet.
-        problems: Those that are tried again next time.
-        audio_seconds: Length of what was transcribed.
-        submissions: Of all jobs.
-        resubmissions: Of those, the ones after a failure.
-        detected: Of the newest jobs, those of which it is known when they ended.
-        detection_seconds: How long after that this was noticed, all together.
-        failures: Failed jobs by kind.
-        reasons: Why the first recordings failed, by name.
-    """
-
-    recordings: Counter[str] = field(default_factory=Counter)
-    waiting: int = 0
-    problems: int = 0
-    audio_seconds: float = 0.0
-    submissions: int = 0
-    resubmissions: int = 0
-    detected: int = 0
-    detection_seconds: float = 0.0
-    failures: Counter[str] = field(default_factory=Counter)
-    reasons: dict[str, str] = field(default_factory=dict)
 
 
 def totals() -> Work[Totals]:
