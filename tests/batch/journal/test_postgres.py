@@ -1,6 +1,7 @@
 """What only a journal promises that many processes share."""
 
 import asyncio
+import re
 import traceback
 from dataclasses import replace
 
@@ -473,6 +474,44 @@ async def test_many_at_once_take_no_more_than_there_is(dsn, one):
     ((total,),) = ask(dsn, "SELECT sum(counted)::float8 FROM jobs")
     assert await taken(one) == pytest.approx(total)
     assert 200 - 3.7 * 41 <= total <= 200
+
+
+# Claims in a large journal.
+
+
+def fill(dsn, count):
+    """Half of them are done when the database last looked, and now those are as well that come first."""
+    ask(
+        dsn,
+        "INSERT INTO jobs (service, content, config, step) SELECT %s, 'url:' || n, 'c', "
+        "CASE WHEN n %% 2 = 0 THEN 'completed' ELSE 'found' END FROM generate_series(1, %s) AS n",
+        SERVICE,
+        count,
+    )
+    ask(dsn, "VACUUM ANALYZE jobs")
+    ask(dsn, "UPDATE jobs SET step = 'completed' WHERE key <= %s", count // 2)
+
+
+async def test_a_claim_does_not_walk_over_jobs_that_are_done(dsn, one):
+    fill(dsn, 40_000)
+    values = {"worker": one._worker, "service": SERVICE, "config": None, "host": None, "limit": 200}
+    with psycopg.connect(dsn) as connection:
+        shown = "\n".join(row[0] for row in connection.execute("EXPLAIN ANALYZE " + workers._CLAIM, values))
+    assert "jobs_free" in shown
+    assert max(map(int, re.findall(r"Rows Removed by Filter: (\d+)", shown)), default=0) < 200
+    assert len(await one.claim(200)) == 200
+
+
+async def test_the_tables_of_an_earlier_version_are_brought_up_to_date(dsn):
+    async with Process(dsn) as journal:
+        jobs = await put(journal, 3)
+    ask(dsn, "DROP INDEX jobs_free")
+    ask(dsn, "CREATE INDEX jobs_free ON jobs (service, key) WHERE owner IS NULL AND open")
+    ask(dsn, "UPDATE facts SET value = '1' WHERE name = 'version'")
+    async with Process(dsn) as journal:
+        assert keys(await journal.claim(3)) == {job.key for job in jobs}
+    ((index,),) = ask(dsn, "SELECT indexdef FROM pg_indexes WHERE indexname = 'jobs_free'")
+    assert "key + 0" in index
 
 
 # The lister.

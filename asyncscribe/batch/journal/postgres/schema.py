@@ -88,6 +88,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
+    (
+        # By `key + 0`, an order that the primary key does not have: the planner took that instead, and each claim
+        # walked over all jobs that were done (60 ms after 240,000 of them, and more with each one; 4 ms by this index).
+        "DROP INDEX jobs_free",
+        "CREATE INDEX jobs_free ON jobs (service, (key + 0)) WHERE owner IS NULL AND open",
+    ),
 )
 
 _FACTS = 'CREATE TABLE IF NOT EXISTS facts (name TEXT COLLATE "C" PRIMARY KEY, value TEXT NOT NULL)'

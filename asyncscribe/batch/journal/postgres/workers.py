@@ -125,7 +125,7 @@ _CLAIM = f"""
         SELECT key FROM jobs WHERE owner IS NULL AND open AND service = %(service)s
             AND (%(config)s::text IS NULL OR config = %(config)s)
             AND (host IS NULL OR host = %(host)s OR audio_url IS NOT NULL)
-        ORDER BY key LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        ORDER BY key + 0 LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     )
     {_RESULT}
 """  # noqa: S608
