@@ -1,5 +1,7 @@
 """A mistake is told where it is made."""
 
+from contextlib import nullcontext
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,9 @@ from asyncscribe.arguments import check_kind
 @given(st.none() | st.integers() | st.floats())
 def test_what_is_wanted_and_nothing_at_all_is_taken(value):
     check_kind("timeout", value, (int, float), "seconds")
+    # The same where something else is wanted.
+    with nullcontext() if value is None else pytest.raises(ConfigurationError):
+        check_kind("timeout", value, (str,), "a name")
 
 
 @pytest.mark.parametrize("value", [True, False])

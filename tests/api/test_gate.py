@@ -79,8 +79,10 @@ async def test_uploads_take_no_connection_of_the_others(make):
     """E16: a hundred slow uploads timed out everybody's status."""
     gate = make(connections=2)
     uploads = [await gate.enter(Lane.SUBMISSIONS, connected=False) for _ in range(110)]
+    assert gate.statistics().under_way == 0
     with anyio.fail_after(1):
         await send(gate)
+    assert gate.statistics().used == 111
     for granted in uploads:
         gate.leave(granted)
 
@@ -234,9 +236,12 @@ async def test_a_resized_allowance_counts_at_once(make):
     async with anyio.create_task_group() as group:
         group.start_soon(send, gate)
         await anyio.wait_all_tasks_blocked()
+        assert gate.statistics().waiting == 1
         gate.resize(HttpBudget(200, 100))
-        with anyio.fail_after(1):
-            await send(gate)
+        begun = now()
+    await send(gate)
+    assert now() == begun
+    assert gate.statistics().used == 22
 
 
 @pytest.mark.parametrize("seed", range(20))

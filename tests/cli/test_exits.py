@@ -77,7 +77,14 @@ def test_a_terminal_that_is_gone_ends_nothing(monkeypatch):
     os.close(ours)
     with open(theirs, "w", encoding="utf-8", buffering=1) as gone, monkeypatch.context() as patched:  # noqa: PTH123
         patched.setattr(sys, "stderr", gone)
-        echo_err("to nobody")
+
+        async def command():
+            echo_err("to nobody")
+            return Exit.DONE
+
+        assert ended(command) == Exit.DONE
+        with pytest.raises(BrokenPipeError):
+            gone.flush()
         os.dup2(os.open(os.devnull, os.O_WRONLY), theirs)
 
 

@@ -48,10 +48,11 @@ async def test_a_stream_is_sent_again(server, uploader, fault):
     assert received(server, url) == CONTENT
 
 
+@pytest.mark.looptime
 async def test_one_whose_service_answers_before_it_has_read_all_loses_nothing(server, uploader):
     """The attempt's end cancels whatever reads the stream at that moment."""
     server.faults.script(*UPLOAD, faults.Answer(503), faults.Answer(503))
-    url = await uploader.upload(await sources.resolve(stream(pause=0.02)))
+    url = await uploader.upload(await sources.resolve(stream(pause=1)))
     assert received(server, url) == CONTENT
 
 

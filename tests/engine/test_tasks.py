@@ -81,10 +81,16 @@ async def test_before_it_is_opened_nothing_can_be_started():
 
 
 async def test_it_can_be_opened_again(nothing_left):
+    ended = []
     tasks = Tasks()
-    for _ in range(2):
+    for times in (1, 2):
         async with tasks:
-            tasks.start_soon(forever)
+            assert tasks.is_accepting
+            tasks.start_soon(forever, ended)
+            await anyio.wait_all_tasks_blocked()
+            assert len(ended) == times - 1
+        assert len(ended) == times
+        assert not tasks.is_open
 
 
 @pytest.mark.looptime

@@ -163,10 +163,16 @@ def test_what_does_not_fit_together_is_told_before_anything_is_sent(fields, prob
         TranscriptionConfig(**fields)
 
 
-def test_what_fits_together_is_taken():
-    TranscriptionConfig(**PII, redact_pii_audio=True, redact_pii_return_unredacted=True)
-    TranscriptionConfig(speaker_labels=True, speakers_expected=2)
-    TranscriptionConfig(redact_pii_audio=False, content_safety=True, content_safety_confidence=30)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        PII | {"redact_pii_audio": True, "redact_pii_return_unredacted": True},
+        {"speaker_labels": True, "speakers_expected": 2},
+        {"redact_pii_audio": False, "content_safety": True, "content_safety_confidence": 30},
+    ],
+)
+def test_what_fits_together_is_taken(fields):
+    assert TranscriptionConfig(**fields).to_wire() == fields
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ def test_wrong_requests_are_refused_in_the_services_words(fields, text):
 
 def test_a_request_for_the_least_is_taken():
     check({"audio_url": "https://a.test/a.mp3"})
+    with pytest.raises(Refused):
+        check({})
 
 
 def test_every_field_may_be_null_but_the_address():

@@ -88,11 +88,12 @@ async def test_a_lease_that_is_over_by_the_databases_clock_is_lost_for_good(dsn,
 
 
 async def test_workers_beat_by_themselves(dsn, journal):
-    async with worker(journal, lease=60.0, beat=0.01):
-        ask(dsn, "UPDATE workers SET expires = clock_timestamp() + interval '1 s'")
+    async with worker(journal, lease=60.0, beat=0.01) as held:
+        assert ask(dsn, "UPDATE workers SET expires = clock_timestamp() + interval '1 s'") == 1
         async with asyncio.timeout(10):
             while (await journal.alive())[0].expires < 30:
                 await asyncio.sleep(0.01)
+        assert [member.id for member in await journal.alive()] == [held.id]
 
 
 async def test_a_beat_tells_how_many_are_alive_and_frees_what_the_dead_had(dsn, journal):
