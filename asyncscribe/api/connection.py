@@ -16,6 +16,7 @@ from typing import Any, Protocol, Self, TypeVar
 import aiohttp
 import anyio
 import msgspec
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from asyncscribe.api import protocol
@@ -43,7 +44,14 @@ class Custody(Protocol[T_contra]):
         ...
 
     async def leaving(self) -> None:
-        """Awaited at the last moment before the first byte is written. What it raises stops the attempt."""
+        """Awaited when there is a connection to write to. What it raises stops the attempt."""
+        ...
+
+    def permit(self) -> None:
+        """Called right before the first byte is written: no await lies in between, and no other task runs.
+
+        What it raises stops the attempt, of which nothing was sent.
+        """
         ...
 
     def answered(self, answer: T_contra) -> None:
@@ -86,6 +94,8 @@ class _Attempt:
     made: bool = False
     #: Whether a byte of it may have been written.
     left: bool = False
+    #: What the custody raised instead of letting it be written.
+    refusal: BaseException | None = None
 
     async def leave(self) -> None:
         if self.left:
@@ -94,8 +104,36 @@ class _Attempt:
             await self.custody.leaving()
         self.left = True
 
+    def permit(self) -> None:
+        if self.custody is not None:
+            try:
+                self.custody.permit()
+            except BaseException as error:
+                self.refusal = error
+                raise
+
 
 _attempt: ContextVar[_Attempt | None] = ContextVar("asyncscribe attempt", default=None)
+
+
+class _Guarded(aiohttp.BytesPayload):
+    """A body that asks before it is written.
+
+    aiohttp writes it in a task of its own, which on Python 3.11 begins one turn of the loop after `send`, or much
+    later if the process is stopped in between. The headers are written together with it.
+    """
+
+    def __init__(self, value: bytes, attempt: _Attempt) -> None:
+        super().__init__(value, content_type="application/json")
+        self._attempt = attempt
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        self._attempt.permit()
+        await super().write(writer)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self._attempt.permit()
+        await super().write_with_length(writer, content_length)
 
 
 class _Request(aiohttp.ClientRequest):
@@ -213,7 +251,7 @@ class Connection:
                 return await self._upload(request, attempt, body, progress)
             headers, data = self._headers, None
             if request.json is not None:
-                headers, data = self._json_headers, msgspec.json.encode(request.json, enc_hook=str)
+                headers, data = self._json_headers, _Guarded(msgspec.json.encode(request.json, enc_hook=str), attempt)
             return await self._send(request, attempt, self._requests, headers, data, self._request_timeout)
         finally:
             _attempt.reset(token)
@@ -231,13 +269,13 @@ class Connection:
         attempt: _Attempt,
         session: aiohttp.ClientSession | None,
         headers: Mapping[str, str],
-        data: bytes | StallGuard | None,
+        data: _Guarded | StallGuard | None,
         timeout: aiohttp.ClientTimeout,
     ) -> T:
         if session is None:
             raise NotOpen
         answers: list[T] = []
-        problem: TransportError | None = None
+        problem: BaseException | None = None
         try:
             async with session.request(
                 request.method,
@@ -256,7 +294,7 @@ class Connection:
         except TRANSLATED as error:
             # An answer that was read counts, whatever becomes of its connection.
             left = attempt.left or not attempt.made
-            problem = None if answers else translate(request, error, left=left)
+            problem = None if answers else attempt.refusal or translate(request, error, left=left)
         if problem is not None:
             # Out here it has neither cause nor context.
             raise problem

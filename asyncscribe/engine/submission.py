@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,9 +45,6 @@ from asyncscribe.policies.window import Lane
 
 #: Ids of own jobs that are remembered, so that an older job of the same URL is not taken for a lost one (about 1 MB).
 REMEMBERED_IDS = 10_000
-
-#: Awaited at the last moment before a submission is written; what it raises stops it.
-Permit = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,6 @@ class _Attempt:
 
     submission: Submission
     tasks: Tasks
-    permit: Permit | None
     keep: Callable[[Submission, Accepted], Accepted]
     accepted: Accepted | None = None
 
@@ -139,8 +135,8 @@ class _Attempt:
         if not self.tasks.is_accepting:
             # The client is being closed: what is not at the service yet stays here.
             raise NotOpen
-        if self.permit is not None:
-            await self.permit()
+
+    def permit(self) -> None:
         self.submission.permit()
         if self.submission.began is None:
             self.submission.began = asyncio.get_running_loop().time()
@@ -164,16 +160,12 @@ class Submitter:
         transport: Sends.
         tasks: Shields what must not be cut off.
         policy: How long a submission in doubt is looked for.
-        permit: Awaited at the last moment before a submission is written, e.g. to check that the job is still ours.
     """
 
-    def __init__(
-        self, transport: Transport, tasks: Tasks, policy: SubmissionPolicy | None = None, permit: Permit | None = None
-    ) -> None:
+    def __init__(self, transport: Transport, tasks: Tasks, policy: SubmissionPolicy | None = None) -> None:
         self._transport = transport
         self._tasks = tasks
         self._policy = policy or SubmissionPolicy()
-        self._permit = permit
         self._lookup = SubmissionLookup(transport)
         self._urls: dict[str, _Url] = {}
         self._own: OrderedDict[TranscriptId, None] = OrderedDict()
@@ -283,7 +275,7 @@ class Submitter:
 
     async def _send(self, submission: Submission, url: _Url) -> Accepted:
         await url.until(lambda: not url.in_doubt)
-        attempt = _Attempt(submission, self._tasks, self._permit, self._accepted)
+        attempt = _Attempt(submission, self._tasks, self._accepted)
         url.sending += 1
         try:
             await self._transport.send(

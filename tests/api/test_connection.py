@@ -51,6 +51,9 @@ class Custody:
         if self.stop is not None:
             raise self.stop
 
+    def permit(self) -> None:
+        self.told.append("permit")
+
     def answered(self, answer) -> None:
         self.told.append(f"answered {answer.id}")
 
@@ -73,7 +76,7 @@ async def test_a_body_of_json_is_sent_as_such(wire, connection):
     wire.post(POST_URL, payload=DOCUMENT)
     await connection.exchange(POST)
     (sent,) = wire.sent("POST", "/v2/transcript")
-    assert json.loads(sent["data"]) == {"audio_url": "https://a.test/b.mp3"}
+    assert json.loads(await sent["data"].as_bytes()) == {"audio_url": "https://a.test/b.mp3"}
     assert sent["headers"]["Content-Type"] == "application/json"
 
 
@@ -114,7 +117,7 @@ async def test_a_closed_connection_says_so(settings):
 async def test_custody_hears_of_the_first_byte_and_of_the_answer(server, real):
     custody = Custody()
     created = await real.exchange(create(), custody=custody)
-    assert custody.told == ["leaving", f"answered {created.id}"]
+    assert custody.told == ["leaving", "permit", f"answered {created.id}"]
     assert [record.id for record in server.records] == [created.id]
 
 
@@ -145,7 +148,7 @@ async def test_what_has_left_may_have_acted(server, real, fault):
     with pytest.raises(errors.TransportError) as raised:
         await real.exchange(create(), custody=custody)
     assert raised.value.may_have_acted
-    assert custody.told == ["leaving"]
+    assert custody.told == ["leaving", "permit"]
 
 
 async def test_uploads_have_connections_of_their_own(server, real):

@@ -1,6 +1,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import anyio
 import anyio.lowlevel
 import pytest
@@ -376,12 +377,34 @@ async def test_the_id_is_kept_the_moment_that_the_answer_is_read(server, submitt
 
 
 async def test_a_permit_that_is_refused_sends_nothing_and_leaves_no_doubt(server, client):
-    async def refuse():
+    def refuse():
         raise ConfigurationError("the lease is lost")
 
-    submitter = Submitter(client._transport, client._tasks, POLICY, permit=refuse)
-    wanted = submission()
+    wanted = submission(permit=refuse)
     with pytest.raises(ConfigurationError, match="lease"):
-        await submitter.submit(wanted)
+        await client._submitter.submit(wanted)
     assert not wanted.may_exist
     assert not server.records
+    assert not server.requests["POST /v2/transcript"]
+
+
+async def test_nothing_comes_between_the_permit_and_the_write(server, client, monkeypatch):
+    """A process may be stopped after it has a connection, and go on when its lease is over."""
+    is_held = True
+    write_bytes = aiohttp.ClientRequest.write_bytes
+
+    async def written_late(*arguments):
+        nonlocal is_held
+        is_held = False
+        await write_bytes(*arguments)
+
+    def permit():
+        if not is_held:
+            raise ConfigurationError("the lease is lost")
+
+    monkeypatch.setattr(aiohttp.ClientRequest, "write_bytes", written_late)
+    wanted = submission(permit=permit)
+    with pytest.raises(ConfigurationError, match="lease"):
+        await client._submitter.submit(wanted)
+    assert not wanted.may_exist
+    assert not server.requests["POST /v2/transcript"]
