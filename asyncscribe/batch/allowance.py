@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+#: Seconds of audio: the service takes no longer recordings (its documentation, "limits").
+LONGEST = 36_000.0
+
 
 class Admission(Enum):
     """What the allowance says to a recording."""
@@ -11,7 +14,7 @@ class Admission(Enum):
     GRANTED = auto()
     """It may be submitted."""
     LATER = auto()
-    """Its length is not known, and neither is that of another one that is under way: it has to wait for that."""
+    """It may fit once the length is known of others that are under way: it has to wait for those."""
     REFUSED = auto()
     """It does not fit any more."""
 

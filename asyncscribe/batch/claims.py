@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from asyncscribe.batch.allowance import Admission
 from asyncscribe.batch.finding import Candidate
 from asyncscribe.batch.journal.ledger import Check, JournalLedger
 from asyncscribe.batch.journal.records import JobRecord, Journal
 from asyncscribe.ledger import ResumePoint
+
+
+class Pool(Protocol):
+    """Recordings that any process can read, and that each may take some of."""
+
+    def lister(self) -> AbstractAsyncContextManager[bool]:
+        """Whether this process lists them: one at a time does."""
+        ...
+
+    async def listed(self) -> None:
+        """This process has listed all of them, since `lister` let it."""
+        ...
+
+    async def is_listed(self) -> bool:
+        """Whether all were listed that there were when this process began."""
+        ...
+
+    async def take(self, *, paid_only: bool) -> list[list[Candidate]]:
+        """Have a few jobs that nobody has, each with its recordings; none if there are none at this moment.
+
+        Args:
+            paid_only: Only those that cost nothing more, because something was submitted for them.
+        """
+        ...
+
+    async def others_work(self) -> bool:
+        """Whether others have some that they have not finished."""
+        ...
+
+    async def pause(self) -> None:
+        """Wait until it makes sense to ask again."""
+        ...
 
 
 class Claims(Protocol):
@@ -43,8 +78,27 @@ class Claims(Protocol):
         """
         ...
 
-    async def fits(self, length: float | None) -> bool:
-        """Whether so many seconds of audio may still be submitted; None for an unknown number."""
+    async def admit(self, job: JobRecord, length: float, *, is_bound: bool) -> Admission:
+        """Reserve an allowance that several processes share, until the job is settled, fails, or is released.
+
+        Args:
+            job: For what.
+            length: Seconds of audio.
+            is_bound: The length is not known, and is at most this. Then what is left is enough, whatever it is.
+        """
+        ...
+
+    async def begin_again(self, job: JobRecord) -> JobRecord | None:
+        """Forget what became of a failed job; None if it failed in this batch, while other processes took part."""
+        ...
+
+    def pool(self, addresses: Sequence[str], config: str) -> Pool | None:
+        """What is below these addresses of object stores, to share with the others; None if there can be none.
+
+        Args:
+            addresses: Prefixes of object stores.
+            config: Fingerprint of the configuration.
+        """
         ...
 
     async def settle(self, job: JobRecord, length: float | None) -> None:
@@ -83,9 +137,17 @@ class Alone:
         """See `Claims`."""
         return JournalLedger(self._journal, job.key, job.times, check)
 
-    async def fits(self, length: float | None) -> bool:  # noqa: ARG002
+    async def admit(self, job: JobRecord, length: float, *, is_bound: bool) -> Admission:  # noqa: ARG002
         """See `Claims`. The run's own allowance decides."""
-        return True
+        return Admission.GRANTED
+
+    async def begin_again(self, job: JobRecord) -> JobRecord | None:
+        """See `Claims`."""
+        return await self._journal.begin_again(job.key)
+
+    def pool(self, addresses: Sequence[str], config: str) -> Pool | None:  # noqa: ARG002
+        """See `Claims`. There are no others."""
+        return None
 
     async def settle(self, job: JobRecord, length: float | None) -> None:
         """See `Claims`. The run's own allowance knows."""

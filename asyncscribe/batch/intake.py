@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from asyncscribe.batch.allowance import Admission, Allowance
-from asyncscribe.batch.claims import Alone, Claims
+from asyncscribe.batch.allowance import LONGEST, Admission, Allowance
+from asyncscribe.batch.claims import Alone, Claims, Pool
 from asyncscribe.batch.finding import Candidate, Finder, read
 from asyncscribe.batch.inputs.discovery import BatchItem, Discovery, Unreadable
 from asyncscribe.batch.inputs.identity import fingerprint, stamp_of
 from asyncscribe.batch.inputs.probing import length_of
+from asyncscribe.batch.inputs.stores import is_store
 from asyncscribe.batch.journal.records import JobRecord, Journal, SavedState
 from asyncscribe.batch.outputs import Outputs
 from asyncscribe.batch.planning import Plan, is_paid, plan
@@ -90,6 +93,8 @@ class Intake:
         self._is_stopped = is_stopped
         self._turn = turn
         self._discovery = Discovery((), self._output)
+        self._listed = Discovery(())
+        self._free: deque[list[Candidate]] = deque()
         self._elsewhere: list[BatchItem] = []
         self._begun = 0.0
         self.skipped = 0
@@ -98,15 +103,19 @@ class Intake:
     @property
     def unreadable(self) -> list[Unreadable]:
         """Places of which nothing was taken so far."""
-        return self._discovery.unreadable
+        return [*self._discovery.unreadable, *self._listed.unreadable]
 
-    async def works(self, sources: Sequence[str]) -> AsyncIterator[Work]:
+    async def works(self, sources: Sequence[str]) -> AsyncGenerator[Work, None]:
         """What has to be done, as there is room for it.
 
         Raises:
             JournalError: The journal can't be read or written.
         """
         self._begun = time.time()
+        stored = [source for source in sources if is_store(source)]
+        pool = self._claims.pool(stored, self._fingerprint) if stored else None
+        if pool is not None:
+            sources = [source for source in sources if not is_store(source)]
         self._discovery = Discovery(sources, self._output)
         self._turn()
         again = False
@@ -121,8 +130,76 @@ class Intake:
                 work, _ = await self._take_up(find, first=False)
                 if work is not None:
                     yield work
+        if pool is not None:
+            async with aclosing(self._shared(pool, stored)) as works:
+                async for work in works:
+                    yield work
         async for work in self._left_by_others():
             yield work
+
+    async def _shared(self, pool: Pool, stored: Sequence[str]) -> AsyncGenerator[Work, None]:
+        """What is in stores: one process at a time lists it, and each takes of it what nobody else has."""
+        has_listed = False
+        while not self._is_stopped():
+            if not has_listed and not await pool.is_listed():
+                async with pool.lister() as is_lister:
+                    # Another one may have ended just before.
+                    if is_lister and not await pool.is_listed():
+                        has_listed = True
+                        async with aclosing(self._list(pool, stored)) as works:
+                            async for work in works:
+                                yield work
+            # Asked first: what others let go of afterwards is taken.
+            done = not await pool.others_work() and (has_listed or await pool.is_listed())
+            free = await self._next_free(pool)
+            if free is not None:
+                yield free
+            elif done:
+                return
+            else:
+                await pool.pause()
+                self._turn()
+
+    async def _list(self, pool: Pool, stored: Sequence[str]) -> AsyncGenerator[Work, None]:
+        """Name what there is, for all to take, and do what is about finished jobs.
+
+        With each work that there is room for, a page is listed: the others never wait for this process.
+        """
+        self._listed = Discovery(stored, self._output)
+        async with aclosing(self._listed.chunks()) as pages:
+            async for page in pages:
+                async for find in self._finds(_chunks(page)):
+                    if find.job is None or not find.job.is_open:
+                        work, _ = await self._take_up(find, first=True)
+                        if work is not None:
+                            yield work
+                if self._is_stopped():
+                    return
+                work = await self._next_free(pool)
+                if work is not None:
+                    yield work
+        if not self._listed.unreadable:
+            await pool.listed()
+
+    async def _next_free(self, pool: Pool) -> Work | None:
+        while not self._is_stopped():
+            if not self._free:
+                self._free.extend(await pool.take(paid_only=self._allowance.exhausted))
+            if not self._free:
+                return None
+            find, *more = self._free.popleft()
+            if find.job is None:
+                continue
+            work, _ = await self._begin(find, find.job, Plan.WORK, first=True)
+            if work is not None:
+                for one in more:
+                    self._under_way.share(find.job.key, one)
+                return work
+        for find, *_ in self._free:
+            if find.job is not None:
+                await self._claims.release(find.job)
+        self._free.clear()
+        return None
 
     async def _left_by_others(self) -> AsyncIterator[Work]:
         """What others had when it was found, until it is done: should one of them end, somebody has to go on."""
@@ -198,11 +275,16 @@ class Intake:
         length = await self._length(find) if limited else None
         if limited and length is None and first and self._alone:
             return None, True
-        if limited and not await self._is_granted(length):
+        if limited and not await self._is_granted(job, length):
             await self._claims.release(job)
             return None, False
         if what is Plan.BEGIN_AGAIN:
-            job = await self._journal.begin_again(job.key)
+            begun = await self._claims.begin_again(job)
+            if begun is None:
+                await self._claims.release(job)
+                self.left += first
+                return None, False
+            job = begun
         ledger = self._claims.ledger(job, length if limited else None, partial(_check_unchanged, find))
         work = Work([find], job, ledger, counts=limited, length=length)
         self._under_way.begin(work)
@@ -228,21 +310,30 @@ class Intake:
         await self._journal.keep(find.recording)
         return length.billed(each_channel=self._config.multichannel)
 
-    async def _is_granted(self, length: float | None) -> bool:
-        if not self._alone:
-            fits = await self._claims.fits(length)
-            self._allowance.exhausted = self._allowance.exhausted or not fits
-            return fits and not self._is_stopped()
-        while True:
+    async def _is_granted(self, job: JobRecord, length: float | None) -> bool:
+        while not self._is_stopped():
             ended = self._under_way.next_end()
-            match self._allowance.admit(length):
+            match await self._admission(job, length):
                 case Admission.GRANTED:
                     return not self._is_stopped()
                 case Admission.REFUSED:
+                    self._allowance.exhausted = True
                     return False
-            await ended.wait()
-            if self._is_stopped():
-                return False
+            if self._alone:
+                await ended.wait()
+            else:
+                await self._claims.pause()
+        return False
+
+    async def _admission(self, job: JobRecord, length: float | None) -> Admission:
+        if self._alone:
+            return self._allowance.admit(length)
+        if length is not None:
+            return await self._claims.admit(job, length, is_bound=False)
+        if self._config.multichannel:
+            # Each channel is paid for, and nothing bounds how many there are.
+            return Admission.REFUSED
+        return await self._claims.admit(job, LONGEST, is_bound=True)
 
 
 async def _check_unchanged(find: Candidate) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -211,8 +211,10 @@ class Batch:
             raise RuntimeError(NOT_OPEN)
         return self._opened
 
-    async def count(self, sources: Sequence[str]) -> int:
-        """How many recordings there are."""
+    async def count(self, sources: Sequence[str]) -> int | None:
+        """How many recordings there are; None where others list a store as well, who need not all do that."""
+        if self._claims is not None and not isinstance(self._claims, Alone) and any(map(is_store, sources)):
+            return None
         return await Discovery(sources, self._output).count()
 
     async def run(self, sources: Sequence[str]) -> AsyncGenerator[BatchOutcome, None]:
@@ -248,18 +250,21 @@ class Batch:
                     raise
             await self._ends.read()
 
-    async def _requests(self, intake: Intake, sources: Sequence[str], works: dict[int, Work]) -> AsyncIterator[Request]:
+    async def _requests(
+        self, intake: Intake, sources: Sequence[str], works: dict[int, Work]
+    ) -> AsyncGenerator[Request, None]:
         """What has to be worked on, each with what is known of it."""
         position = 0
-        async for work in intake.works(sources):
-            works[position] = work
-            position += 1
-            find = work.candidates[0]
-            if work.job is None or work.ledger is None:
-                yield TranscriptionRequest(_unreadable(find))
-            else:
-                resume = self._ours.resume(work.job)
-                yield TranscriptionRequest(find.item.source, ledger=work.ledger, resume=resume)
+        async with aclosing(intake.works(sources)) as taken:
+            async for work in taken:
+                works[position] = work
+                position += 1
+                find = work.candidates[0]
+                if work.job is None or work.ledger is None:
+                    yield TranscriptionRequest(_unreadable(find))
+                else:
+                    resume = self._ours.resume(work.job)
+                    yield TranscriptionRequest(find.item.source, ledger=work.ledger, resume=resume)
 
     def _share(self) -> None:
         """Leave the others their part of the requests."""
@@ -320,8 +325,9 @@ class Batch:
                 self._ends.add(outcome.transcript.id, work.ledger)
             # What is missing is fetched again by the next run, and not paid for.
             if written:
-                await self._journal.completed(key, written, outcome.transcript.audio_duration, times)
+                # First: whoever goes on should this process end in between finds what the job really took.
                 await self._ours.settle(work.job, self._billed(outcome))
+                await self._journal.completed(key, written, outcome.transcript.audio_duration, times)
         elif verdict.ending is Ending.FAILED:
             await self._journal.failed(key, verdict.reason, verdict.category, times)
 

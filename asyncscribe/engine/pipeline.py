@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing, suppress
+from types import AsyncGeneratorType
 from typing import Any, TypeAlias, TypeVar
 
 import anyio
@@ -267,8 +268,13 @@ async def _next(stream: MemoryObjectReceiveStream[R]) -> R | None:
 
 async def _each(sources: Sources[R]) -> AsyncGenerator[R, None]:
     if isinstance(sources, AsyncIterable):
-        async for source in sources:
-            yield source
+        try:
+            async for source in sources:
+                yield source
+        finally:
+            # By the task that reads it. Else it would hold what it has open until it is collected as garbage.
+            if isinstance(sources, AsyncGeneratorType):
+                await sources.aclose()
     else:
         for source in sources:
             yield source

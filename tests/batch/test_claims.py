@@ -6,6 +6,7 @@ import pytest
 
 from asyncscribe import SourceError
 from asyncscribe.batch import BatchItem, Newcomer, Recording, SavedState, SqliteJournal
+from asyncscribe.batch.allowance import Admission
 from asyncscribe.batch.claims import Alone
 from asyncscribe.batch.finding import Candidate
 
@@ -66,8 +67,8 @@ async def test_an_upload_that_fails_its_check_is_not_kept(journal, find):
 
 async def test_the_runs_own_allowance_decides(journal, find):
     alone = Alone(journal)
-    assert await alone.fits(None)
-    assert await alone.fits(1e9)
+    assert await alone.admit(find.job, 1e9, is_bound=True) is Admission.GRANTED
     await alone.settle(find.job, 1e9)
     await alone.pause()
-    assert await alone.fits(1e9)
+    assert await alone.admit(find.job, 1e9, is_bound=False) is Admission.GRANTED
+    assert alone.pool(["s3://bucket"], "c") is None

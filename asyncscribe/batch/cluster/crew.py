@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 
 import anyio
 
+from asyncscribe.batch.allowance import Admission
+from asyncscribe.batch.claims import Pool
 from asyncscribe.batch.cluster.leases import BEAT, LEASE, Worker
+from asyncscribe.batch.cluster.pool import StorePool
 from asyncscribe.batch.finding import Candidate
 from asyncscribe.batch.journal.ledger import Check, JournalLedger
-from asyncscribe.batch.journal.postgres import PostgresJournal
+from asyncscribe.batch.journal.postgres import Claim, PostgresJournal
 from asyncscribe.batch.journal.records import JobRecord
 from asyncscribe.errors import LeaseLost
 from asyncscribe.ledger import ResumePoint
@@ -48,6 +51,8 @@ class Crew:
         self._allowed = allowed
         self._beat = beat
         self._idle: dict[int, float] = {}
+        self._reserved: dict[int, float] = {}
+        self._left: set[int] = set()
 
     @property
     def others(self) -> int:
@@ -63,17 +68,31 @@ class Crew:
             return False
         (claim,) = claims
         find.job = claim.job
-        if claim.lost_ago is not None:
-            self._idle[claim.job.key] = claim.lost_ago
+        self._note(claim)
         for entry in claim.entries:
             if entry.recording.identity == find.recording.identity:
                 find.files = dict(entry.files)
                 find.outputs_exist = frozenset(entry.files)
         return True
 
+    def _note(self, claim: Claim) -> None:
+        if claim.lost_ago is not None:
+            self._idle[claim.job.key] = claim.lost_ago
+
     async def release(self, job: JobRecord) -> None:
-        """See `Claims`."""
+        """See `Claims`. Such a job is not taken from a pool once more."""
+        if job.is_open:
+            self._left.add(job.key)
+        self._reserved.pop(job.key, None)
         await self.journal.release(job.key)
+
+    async def begin_again(self, job: JobRecord) -> JobRecord | None:
+        """See `Claims`: each would try it once, if not for asking who had it fail."""
+        return await self.journal.begin_again_before(job.key, self.worker.oldest)
+
+    def pool(self, addresses: Sequence[str], config: str) -> Pool | None:
+        """See `Claims`."""
+        return StorePool(self.journal, self.worker, addresses, config, self._left, self._note, self._beat)
 
     def resume(self, job: JobRecord) -> ResumePoint:
         """See `Claims`."""
@@ -90,16 +109,18 @@ class Crew:
 
     def ledger(self, job: JobRecord, length: float | None, check: Check | None = None) -> JournalLedger:
         """See `Claims`."""
-        return _CrewLedger(self, job, None if self._allowed is None else length, self._run, check)
+        takes = self._reserved.pop(job.key, length)
+        return _CrewLedger(self, job, None if self._allowed is None else takes, self._run, check)
 
-    async def fits(self, length: float | None) -> bool:
-        """See `Claims`. Of unknown length nothing fits: nobody could tell the others what it takes."""
+    async def admit(self, job: JobRecord, length: float, *, is_bound: bool) -> Admission:
+        """See `Claims`."""
         if self._allowed is None:
-            return True
-        if length is None:
-            return False
-        known = await self.journal.allowance(self._run)
-        return known is None or known[1] + length <= known[0]
+            return Admission.GRANTED
+        reserved = await self.journal.reserve(job.key, self._run, length, is_bound=is_bound)
+        if reserved.seconds is not None:
+            self._reserved[job.key] = reserved.seconds
+            return Admission.GRANTED
+        return Admission.LATER if reserved.may_fit_later else Admission.REFUSED
 
     async def settle(self, job: JobRecord, length: float | None) -> None:
         """See `Claims`."""

@@ -58,6 +58,7 @@ class Worker:
 
     Attributes:
         id: Its number, which no other worker was ever given.
+        oldest: The lowest number of those that took part when it joined.
         alive: How many workers there were at the last beat, with itself.
         lost: Set once the lease is lost for good.
     """
@@ -88,6 +89,7 @@ class Worker:
         self._connection: Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.id = 0
+        self.oldest = 0
         self.alive = 1
         self.lost = asyncio.Event()
 
@@ -95,6 +97,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         before = self._clock()
         self.id = await self._journal.join(self._name, self._host, self._lease)
+        self.oldest = await self._journal.oldest() or self.id
         self._held_until = before + self._lease * (1 - MARGIN)
         self._beats = self._loop.run_in_executor(self._thread, self._beat_on)
         return self

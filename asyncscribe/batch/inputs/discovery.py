@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from glob import has_magic, iglob
 from itertools import groupby, islice, takewhile
@@ -80,7 +80,7 @@ class Discovery:
         self._named: set[Path] | None = None
         self.unreadable: list[Unreadable] = []
 
-    async def chunks(self) -> AsyncIterator[list[BatchItem]]:
+    async def chunks(self) -> AsyncGenerator[list[BatchItem], None]:
         """The recordings, argument by argument, a few at a time.
 
         Raises:

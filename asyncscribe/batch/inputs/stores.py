@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,38 @@ async def recordings(
             yield [_recording(store, root, str(PurePosixPath(prefix).parent), meta, lifetime)]
 
 
+def signed(address: str, lifetime: timedelta = LIFETIME) -> SignedOnDemand:
+    """The source of one object whose address is known: it is not listed for that.
+
+    Args:
+        address: `s3://bucket/key`; likewise `gs` and `az`.
+        lifetime: How long each signed URL is valid, from when it is signed.
+
+    Raises:
+        ConfigurationError: obstore is not installed, or the address can't be used.
+    """
+    try:
+        store = _store(address[: address.index("/", address.index("://") + 3)])
+    except ImportError as error:
+        raise ConfigurationError("object stores need obstore: pip install 'asyncscribe[stores]'") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{address}: the store can't be used: {str(error).splitlines()[0]}") from error
+    return _signing(store, address, lifetime)
+
+
+def below(address: str) -> tuple[str, ...]:
+    """What the content of an object begins with that lies below an address, or at it (`StoredRecording.content`)."""
+    root, prefix = _split(address)
+    return (f"{root}/{prefix}/", f"{root}/{prefix}#") if prefix else (f"{root}/",)
+
+
+@lru_cache(maxsize=16)
+def _store(root: str) -> Any:
+    import obstore
+
+    return obstore.store.from_url(root)
+
+
 def _split(address: str) -> tuple[str, str]:
     scheme, _, rest = address.partition("://")
     bucket, _, prefix = rest.partition("/")
@@ -102,6 +135,12 @@ def _recording(
     key: str = meta["path"]
     address = f"{root}/{key}"
     version = meta.get("e_tag") or meta["last_modified"].isoformat()
+    name = key.removeprefix(prefix).lstrip("/") if prefix not in {"", "."} else key
+    return StoredRecording(_safe(name), f"{address}#{version}", meta["size"], _signing(store, address, lifetime))
+
+
+def _signing(store: AzureStore | GCSStore | S3Store, address: str, lifetime: timedelta) -> SignedOnDemand:
+    key = address.partition("://")[2].partition("/")[2]
 
     async def sign() -> str:
         import obstore
@@ -109,8 +148,7 @@ def _recording(
         with _told(address):
             return await obstore.sign_async(store, "GET", key, lifetime)
 
-    below = key.removeprefix(prefix).lstrip("/") if prefix not in {"", "."} else key
-    return StoredRecording(_safe(below), f"{address}#{version}", meta["size"], SignedOnDemand(address, sign))
+    return SignedOnDemand(address, sign)
 
 
 def _safe(key: str) -> str:

@@ -74,6 +74,11 @@ class JobRecord(msgspec.Struct, frozen=True):
     times: Mapping[str, float] = msgspec.field(default_factory=dict)
 
     @property
+    def is_open(self) -> bool:
+        """Whether something remains to be done about it."""
+        return self.step not in {SavedState.COMPLETED, SavedState.FAILED}
+
+    @property
     def resume(self) -> ResumePoint:
         """The same, as a job picks it up."""
         return ResumePoint(

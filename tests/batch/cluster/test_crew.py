@@ -75,16 +75,37 @@ async def test_others_have_their_part_of_the_requests(dsn, server, folder, tmp_p
         assert client.stats.transport.gate.allowed == 20_000 // 4
 
 
-async def test_unknown_lengths_are_not_submitted_under_a_shared_allowance(dsn, server, client, folder, tmp_path):
-    async with joined(dsn, shared_files=True, allowed=3600) as crew:
+async def test_unknown_lengths_take_all_that_is_left_until_they_are_known(dsn, server, client, folder, tmp_path):
+    async with joined(dsn, shared_files=True, allowed=3600, beat=0.1) as crew:
         outcomes, batch = await run(client, tmp_path / "out", folder, crew, max_hours=1)
+        assert (len(outcomes), batch.exhausted) == (5, False)
+        assert await crew.journal.allowance("all") == (3600.0, 5.0)
+
+
+async def test_of_unknown_channels_nothing_is_submitted_under_a_shared_allowance(dsn, server, client, folder, tmp_path):
+    """Each is paid for, and nothing bounds how many there are."""
+    config = TranscriptionConfig(multichannel=True)
+    async with joined(dsn, shared_files=True, allowed=3600) as crew:
+        outcomes, batch = await run(client, tmp_path / "out", folder, crew, max_hours=1, config=config)
         assert (outcomes, batch.exhausted) == ([], True)
     assert not server.records
 
 
+async def test_what_failed_is_tried_once_more_however_many_workers_try(dsn, server, client, tmp_path):
+    failing = recording("a", error="Audio duration is too short.")
+    async with joined(dsn) as crew:
+        await run(client, tmp_path / "out", failing, crew)
+    async with joined(dsn, name="one") as one, joined(dsn, name="two") as two:
+        outcomes, _ = await run(client, tmp_path / "out", failing, one, retry_failed=True)
+        assert len(outcomes) == 1
+        outcomes, batch = await run(client, tmp_path / "out", failing, two, retry_failed=True)
+        assert (outcomes, batch.left) == ([], 1)
+    assert len(server.records) == 2
+
+
 def test_alone_and_together_a_batch_is_told_the_same():
     """Both are `Claims`; the batch knows no difference."""
-    for name in ("others", "claim", "resume", "ledger", "fits", "settle", "pause"):
+    for name in ("others", "claim", "resume", "ledger", "admit", "settle", "pause", "begin_again", "pool"):
         assert hasattr(Claims, name)
         assert hasattr(Alone, name)
     assert Journal

@@ -27,7 +27,7 @@ def small_disk(tmp_path):
 async def test_a_full_disk_costs_nothing_that_was_paid(server, client, small_disk):
     place, enlarge = small_disk
     output = place / "out"
-    sources = [recording(str(number), words=2000) for number in range(12)]
+    sources = [recording(str(number), words=2000) for number in range(20)]
     errors = []
     try:
         async with Batch(client, output) as batch:

@@ -10,8 +10,9 @@ import pytest
 
 from asyncscribe import JournalError
 from asyncscribe.batch import Newcomer, Recording, SavedState
-from asyncscribe.batch.journal.postgres import PostgresJournal, workers
+from asyncscribe.batch.journal.postgres import PostgresJournal, Selection, workers
 from asyncscribe.batch.journal.postgres.schema import CREATION_LOCK, MIGRATIONS
+from asyncscribe.batch.journal.postgres.workers import ANY
 from asyncscribe.errors import AllowanceSpent, LeaseLost
 from asyncscribe.policies.backoff import Backoff
 
@@ -169,7 +170,7 @@ async def test_only_jobs_of_the_bound_service_and_the_asked_for_configuration_ar
     (other,) = await put(one, 1, "d")
     await one.bind("https://elsewhere.test", lasting=True)
     await put(one, 1, "c")
-    assert keys(await two.claim(10, "d")) == {other.key}
+    assert keys(await two.claim(10, Selection("d"))) == {other.key}
 
 
 async def test_a_local_files_job_is_claimed_on_its_host_until_it_is_uploaded(dsn):
@@ -494,7 +495,7 @@ def fill(dsn, count):
 
 async def test_a_claim_does_not_walk_over_jobs_that_are_done(dsn, one):
     fill(dsn, 40_000)
-    values = {"worker": one._worker, "service": SERVICE, "config": None, "host": None, "limit": 200}
+    values = {"worker": one._worker, "service": SERVICE, "host": None, "limit": 200} | ANY.values()
     with psycopg.connect(dsn) as connection:
         shown = "\n".join(row[0] for row in connection.execute("EXPLAIN ANALYZE " + workers._CLAIM, values))
     assert "jobs_free" in shown
@@ -506,6 +507,7 @@ async def test_the_tables_of_an_earlier_version_are_brought_up_to_date(dsn):
     async with Process(dsn) as journal:
         jobs = await put(journal, 3)
     ask(dsn, "DROP INDEX jobs_free")
+    ask(dsn, "ALTER TABLE jobs DROP COLUMN bound")
     ask(dsn, "CREATE INDEX jobs_free ON jobs (service, key) WHERE owner IS NULL AND open")
     ask(dsn, "UPDATE facts SET value = '1' WHERE name = 'version'")
     async with Process(dsn) as journal:
@@ -518,19 +520,19 @@ async def test_the_tables_of_an_earlier_version_are_brought_up_to_date(dsn):
 
 
 async def test_one_process_at_a_time_is_the_lister(one, two):
-    async with one.lister() as first, two.lister() as second:
+    async with one.lister("a") as first, two.lister("a") as second:
         assert (first, second) == (True, False)
-    async with two.lister(ping=0.01) as again:
+    async with two.lister("a", ping=0.01) as again:
         assert again
 
 
 async def test_a_lister_whose_connection_is_gone_is_followed_by_another(dsn, one, two):
-    async with one.lister(ping=0.01) as first:
+    async with one.lister("a", ping=0.01) as first:
         assert first
         ask(dsn, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
         async with asyncio.timeout(10):
             while True:
-                async with two.lister() as second:
+                async with two.lister("a") as second:
                     if second:
                         break
 

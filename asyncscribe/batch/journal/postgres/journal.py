@@ -20,9 +20,9 @@ from asyncscribe.batch.journal.postgres import facts, recordings, steps, workers
 from asyncscribe.batch.journal.postgres.connection import PostgresStore, Work
 from asyncscribe.batch.journal.postgres.lister import listing
 from asyncscribe.batch.journal.postgres.places import Places
-from asyncscribe.batch.journal.postgres.steps import Fence
+from asyncscribe.batch.journal.postgres.steps import Fence, Reservation
 from asyncscribe.batch.journal.postgres.totals import totals
-from asyncscribe.batch.journal.postgres.workers import Claim, Claiming, Member, Stray
+from asyncscribe.batch.journal.postgres.workers import ANY, Claim, Claiming, Member, Selection, Stray
 from asyncscribe.batch.journal.records import Entry, JobRecord, Newcomer, Recording, SavedState
 from asyncscribe.batch.journal.rows import text_of
 from asyncscribe.batch.journal.totals import Totals
@@ -91,6 +91,11 @@ class PostgresJournal:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._committer.close()
+
+    @property
+    def service(self) -> str:
+        """Where jobs are done."""
+        return self._service
 
     def connect(self) -> Connection:
         """Another connection to the same database, in autocommit. Blocks.
@@ -269,7 +274,14 @@ class PostgresJournal:
 
     async def begin_again(self, key: int) -> JobRecord:
         """See `Journal`."""
-        return await self._do(steps.begin_again(self._fence(key)))
+        begun = await self._do(steps.begin_again(self._fence(key)))
+        if begun is None:
+            raise self._fence(key).lost()
+        return begun
+
+    async def begin_again_before(self, key: int, before: int) -> JobRecord | None:
+        """The same, of a job that did not fail at a worker with at least the number `before`; else None."""
+        return await self._do(steps.begin_again(self._fence(key), before))
 
     async def adopt(self, key: int, transcript_id: TranscriptId, audio_url: str | None) -> None:
         """See `Journal`."""
@@ -300,12 +312,12 @@ class PostgresJournal:
             await self._do(workers.leave(self._worker), durable=True)
             self._mine.clear()
 
-    async def claim(self, limit: int, config: str | None = None) -> list[Claim]:
+    async def claim(self, limit: int, wanted: Selection = ANY) -> list[Claim]:
         """Have jobs that nobody works on, the oldest first.
 
         Args:
             limit: How many at most.
-            config: Fingerprint of the configuration that they are to have; None for any.
+            wanted: Which of them.
 
         Raises:
             LeaseLost: The worker's lease is over.
@@ -313,7 +325,7 @@ class PostgresJournal:
         worker = self._fence(0).worker
         async with self._claiming:
             known = frozenset(self._mine)
-            work = Claiming(self.place, worker, self._service, config, self._host, limit, known, self._is_sure)
+            work = Claiming(self.place, worker, self._service, wanted, self._host, limit, known, self._is_sure)
             return await self._claim(work)
 
     async def claim_keys(self, keys: Sequence[int]) -> list[Claim]:
@@ -336,27 +348,40 @@ class PostgresJournal:
 
     async def release(self, key: int) -> None:
         """Let others have a job that nothing is done about here any more, and that was not finished."""
-        await self._do(workers.release(self._fence(key).worker, key))
+        await self._do(steps.release(self._fence(key)))
         self._mine.discard(key)
 
     async def alive(self) -> list[Member]:
         """The workers whose lease is not over."""
         return await self._do(workers.alive())
 
+    async def newest(self) -> int:
+        """The highest number that a worker was given."""
+        return await self._do(workers.newest())
+
+    async def oldest(self) -> int:
+        """The lowest number of the workers whose lease is not over; 0 if there is none."""
+        return await self._do(workers.oldest())
+
+    async def others_work(self, wanted: Selection) -> bool:
+        """Whether another worker has an unfinished job of these; of `wanted` its configuration and content count."""
+        return await self._do(workers.others_work(self._fence(0).worker, self._service, wanted))
+
     async def strays(self) -> list[Stray]:
         """Transcripts that were paid for by workers that had lost the job, and are no job's."""
         return await self._do(workers.strays())
 
     @asynccontextmanager
-    async def lister(self, ping: float = 10.0) -> AsyncGenerator[bool, None]:
+    async def lister(self, name: str, ping: float = 10.0) -> AsyncGenerator[bool, None]:
         """Whether this process looks for recordings: True in one at a time.
 
         Should it stand still for longer than 30 s, another one may look as well; what both find is the same.
 
         Args:
+            name: What is listed: whoever lists something else is not held up.
             ping: Seconds from one sign of life to the next.
         """
-        async with listing(self._store, ping) as is_lister:
+        async with listing(self._store, name, ping) as is_lister:
             yield is_lister
 
     # Budgets.
@@ -368,6 +393,18 @@ class PostgresJournal:
     async def allowance(self, run: str) -> tuple[float, float] | None:
         """Seconds that a run may have submitted, and those that it has; None if nothing limits it."""
         return await self._do(facts.allowance(run))
+
+    async def reserve(self, key: int, run: str, seconds: float, *, is_bound: bool) -> Reservation:
+        """Take a job's part of an allowance before it is submitted.
+
+        Args:
+            key: The job.
+            run: Whose allowance.
+            seconds: Of audio.
+            is_bound: The length is not known, and is at most this: what is left is enough, whatever it is.
+        """
+        work = steps.reserve(self._fence(key), run, seconds, is_bound=is_bound)
+        return await self._do(work, durable=True, linger=LINGER)
 
     async def settle(self, key: int, seconds: float) -> None:
         """What a job took from an allowance turned out to be this, in seconds."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from zlib import crc32
 
 import anyio
 import psycopg
@@ -18,15 +19,16 @@ from asyncscribe.batch.journal.postgres.connection import PostgresStore
 from asyncscribe.batch.journal.postgres.schema import LISTER_LOCK
 
 _SILENCE = "SELECT set_config('idle_in_transaction_session_timeout', '30s', TRUE)"
-_TRY = "SELECT pg_try_advisory_xact_lock(%s)"
+_TRY = "SELECT pg_try_advisory_xact_lock(%s::int, %s::int)"
 
 
 @asynccontextmanager
-async def listing(store: PostgresStore, ping: float) -> AsyncGenerator[bool, None]:
+async def listing(store: PostgresStore, name: str, ping: float) -> AsyncGenerator[bool, None]:
     """Whether the lock is held here, as long as the block lasts.
 
     Args:
         store: Makes connections.
+        name: What is listed.
         ping: Seconds from one sign of life to the next.
 
     Raises:
@@ -34,7 +36,7 @@ async def listing(store: PostgresStore, ping: float) -> AsyncGenerator[bool, Non
     """
     loop = asyncio.get_running_loop()
     with anyio.CancelScope(shield=True):
-        connection = await loop.run_in_executor(None, _try, store)
+        connection = await loop.run_in_executor(None, _try, store, name)
     if connection is None:
         yield False
         return
@@ -48,12 +50,12 @@ async def listing(store: PostgresStore, ping: float) -> AsyncGenerator[bool, Non
             await loop.run_in_executor(None, connection.close)
 
 
-def _try(store: PostgresStore) -> Connection | None:
+def _try(store: PostgresStore, name: str) -> Connection | None:
     connection = store.connect()
     try:
         connection.execute("BEGIN")
         connection.execute(_SILENCE)
-        row = connection.execute(_TRY, (LISTER_LOCK,)).fetchone()
+        row = connection.execute(_TRY, (LISTER_LOCK, crc32(name.encode()) - 2**31)).fetchone()
     except psycopg.Error as error:
         connection.close()
         raise store.translated(error, None) from None

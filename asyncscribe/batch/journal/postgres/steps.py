@@ -65,8 +65,18 @@ _FAILED = f"""
 _TIMED = f"UPDATE jobs SET times = %(times)s WHERE key = %(key)s AND {_MINE}"  # noqa: S608
 _BEGIN_AGAIN = f"""
     UPDATE jobs SET step = 'found', reason = NULL, category = NULL, ids = '[]', audio_url = NULL
-    WHERE key = %(key)s AND owner = %(worker)s RETURNING {JOB}
+    WHERE key = %(key)s AND owner = %(worker)s
+        AND (%(before)s::bigint IS NULL OR step <> 'failed' OR finisher IS NULL OR finisher < %(before)s)
+    RETURNING {JOB}
 """  # noqa: S608
+
+_UNPAID = """
+    SELECT 1 FROM jobs WHERE key = %(key)s AND owner = %(worker)s AND ids = '[]' AND doubtful_url IS NULL FOR UPDATE
+"""
+_RELEASE = """
+    UPDATE jobs SET owner = NULL, freed = extract(epoch FROM clock_timestamp())
+    WHERE key = %(key)s AND owner = %(worker)s
+"""
 
 _COUNTED = "SELECT counted, budget FROM jobs WHERE key = %(key)s AND owner = %(worker)s FOR UPDATE"
 _TAKE = """
@@ -81,12 +91,22 @@ _GIVE_BACK = """
     WHERE run = budget AND counted > 0 AND key = %(key)s AND owner = %(worker)s AND run IS DISTINCT FROM %(run)s
 """
 _COUNT = "UPDATE jobs SET counted = round(%(seconds)s::numeric, 3), budget = %(run)s WHERE key = %(key)s"
-_NOT_COUNTED = "UPDATE jobs SET counted = 0, budget = NULL WHERE key = %(key)s AND owner = %(worker)s AND counted > 0"
+_BOUND = "UPDATE jobs SET bound = %(bound)s WHERE key = %(key)s"
+_LEFT = """
+    SELECT (allowed - taken + CASE WHEN jobs.budget = run THEN counted ELSE 0 END)::float8
+    FROM budgets, jobs WHERE run = %(run)s AND key = %(key)s AND owner = %(worker)s FOR UPDATE
+"""
+_BOUNDS = "SELECT 1 FROM jobs WHERE owner IS NOT NULL AND open AND budget = %(run)s AND bound LIMIT 1"
+_NOT_COUNTED = """
+    UPDATE jobs SET counted = 0, budget = NULL, bound = FALSE
+    WHERE key = %(key)s AND owner = %(worker)s AND counted > 0
+"""
 _SETTLE = f"""
     WITH job AS (SELECT key, counted, budget FROM jobs WHERE key = %(key)s AND {_MINE} FOR UPDATE), given AS (
         UPDATE budgets SET taken = taken - counted + round(%(seconds)s::numeric, 3) FROM job WHERE run = budget
     )
-    UPDATE jobs SET counted = round(%(seconds)s::numeric, 3) FROM job WHERE jobs.key = job.key AND jobs.budget <> ''
+    UPDATE jobs SET counted = round(%(seconds)s::numeric, 3), bound = FALSE FROM job
+    WHERE jobs.key = job.key AND jobs.budget <> ''
 """  # noqa: S608
 
 
@@ -120,6 +140,19 @@ class Fence:
     def lost(self) -> LeaseLost:
         """The job is another worker's, or nobody's."""
         return LeaseLost(self.place, f"worker {self.worker} does not have job {self.key} any more")
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A job's part of a budget.
+
+    Attributes:
+        seconds: Seconds of audio that were taken; None if they don't fit.
+        may_fit_later: More is reserved for others than they may take in the end.
+    """
+
+    seconds: float | None
+    may_fit_later: bool = False
 
 
 def uploaded(fence: Fence, url: str, times: str) -> Work[None]:
@@ -210,19 +243,65 @@ def timed(fence: Fence, times: str) -> Work[None]:
     return work
 
 
-def begin_again(fence: Fence) -> Work[JobRecord]:
-    """See `Journal`."""
+def begin_again(fence: Fence, before: int | None = None) -> Work[JobRecord | None]:
+    """See `Journal`; None if it was a worker with at least the number `before` that it failed at."""
 
-    def work(connection: Connection) -> Callable[[], JobRecord]:
-        cursor = connection.execute(_BEGIN_AGAIN, fence.values())
+    def work(connection: Connection) -> Callable[[], JobRecord | None]:
+        mine = connection.execute(_LOCK, fence.values())
+        cursor = connection.execute(_BEGIN_AGAIN, fence.values(before=before))
 
-        def finish() -> JobRecord:
-            row = cursor.fetchone()
-            if row is None:
+        def finish() -> JobRecord | None:
+            if mine.fetchone() is None:
                 raise fence.lost()
-            return job_of(row)
+            row = cursor.fetchone()
+            return None if row is None else job_of(row)
 
         return finish
+
+    return work
+
+
+def release(fence: Fence) -> Work[None]:
+    """Let others have a job that nothing is done about any more. What was reserved for it is given back."""
+
+    def work(connection: Connection) -> Callable[[], None]:
+        # What was submitted, or may have been, may still have to be paid.
+        if connection.execute(_UNPAID, fence.values()).fetchone() is not None:
+            _give_back(connection, fence)
+        connection.execute(_RELEASE, fence.values())
+        return lambda: None
+
+    return work
+
+
+def reserve(fence: Fence, run: str, seconds: float, *, is_bound: bool) -> Work[Reservation]:
+    """Take a job's part of a budget before it is submitted.
+
+    Args:
+        fence: The job.
+        run: Whose budget.
+        seconds: Of audio.
+        is_bound: The length is at most this, and what is left is enough.
+    """
+    values = fence.values(run=run, bound=is_bound)
+
+    def refuse_lost() -> Reservation:
+        raise fence.lost()
+
+    def work(connection: Connection) -> Callable[[], Reservation]:
+        # The budget's row is locked until the commit: what others have reserved can't change in between.
+        row = connection.execute(_LEFT, values).fetchone()
+        if row is None:
+            return refuse_lost
+        left = float(row[0])
+        takes = min(seconds, left) if is_bound else seconds
+        if left <= 0 or connection.execute(_TAKE, values | {"seconds": takes}).fetchone() is None:
+            may_shrink = connection.execute(_BOUNDS, values).fetchone() is not None
+            return lambda: Reservation(None, may_fit_later=may_shrink)
+        connection.execute(_GIVE_BACK, values)
+        connection.execute(_COUNT, values | {"seconds": takes})
+        connection.execute(_BOUND, values)
+        return lambda: Reservation(takes)
 
     return work
 

@@ -110,9 +110,6 @@ _FREE = """
 _LEAVE = """
     UPDATE workers SET ended = TRUE, expires = least(expires, clock_timestamp()) WHERE id = %s AND NOT ended
 """
-_RELEASE = """
-    UPDATE jobs SET owner = NULL, freed = extract(epoch FROM clock_timestamp()) WHERE key = %s AND owner = %s
-"""
 # Its own row is locked until the commit, so that nobody finds it expired meanwhile.
 _LOCK = f"SELECT 1 FROM workers WHERE id = %s AND {_IS_ALIVE} FOR SHARE"  # noqa: S608
 _RESULT = f"""
@@ -125,6 +122,10 @@ _CLAIM = f"""
         SELECT key FROM jobs WHERE owner IS NULL AND open AND service = %(service)s
             AND (%(config)s::text IS NULL OR config = %(config)s)
             AND (host IS NULL OR host = %(host)s OR audio_url IS NOT NULL)
+            AND (%(below)s::text[] IS NULL
+                OR EXISTS (SELECT 1 FROM unnest(%(below)s::text[]) AS prefix WHERE starts_with(content, prefix)))
+            AND (%(but)s::bigint[] IS NULL OR key <> ALL(%(but)s::bigint[]))
+            AND (NOT %(paid)s OR ids <> '[]' OR doubtful_url IS NOT NULL)
         ORDER BY key + 0 LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     )
     {_RESULT}
@@ -143,6 +144,13 @@ _ALIVE = f"""
     SELECT id, name, workers.host, extract(epoch FROM expires - clock_timestamp())::float8, count(key)
     FROM workers LEFT JOIN jobs ON owner = id AND open WHERE {_IS_ALIVE} GROUP BY id ORDER BY id
 """  # noqa: S608
+_OTHERS_WORK = """
+    SELECT EXISTS (SELECT 1 FROM jobs WHERE owner <> %(worker)s AND open AND service = %(service)s
+        AND config = %(config)s
+        AND EXISTS (SELECT 1 FROM unnest(%(below)s::text[]) AS prefix WHERE starts_with(content, prefix)))
+"""
+_NEWEST = "SELECT coalesce(max(id), 0) FROM workers"
+_OLDEST = f"SELECT coalesce(min(id), 0) FROM workers WHERE {_IS_ALIVE}"  # noqa: S608
 _STRAYS = "SELECT job, id, worker, ids FROM strays JOIN jobs ON key = job ORDER BY job, id"
 
 
@@ -194,6 +202,31 @@ def leave(worker: int) -> Work[None]:
     return work
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which free jobs are wanted.
+
+    Attributes:
+        config: Fingerprint of their configuration; None for any.
+        below: What their content begins with, any of these; None for anything.
+        but: Keys of jobs that are not wanted.
+        paid_only: Only those of which something was submitted, or may have been.
+    """
+
+    config: str | None = None
+    below: Sequence[str] | None = None
+    but: Collection[int] = ()
+    paid_only: bool = False
+
+    def values(self) -> dict[str, object]:
+        """The parameters of the statements."""
+        below = None if self.below is None else list(self.below)
+        return {"config": self.config, "below": below, "but": list(self.but) or None, "paid": self.paid_only}
+
+
+ANY = Selection()
+
+
 @dataclass(slots=True)
 class Claiming:
     """A claim of free jobs, which can be done twice if its answer is lost on the way.
@@ -202,7 +235,7 @@ class Claiming:
         place: The journal, as errors name it.
         worker: Who claims.
         service: Where the jobs are done.
-        config: Fingerprint of their configuration; None for any.
+        wanted: Which of them.
         host: Whose local files can be read.
         limit: How many jobs at most.
         known: Which jobs the worker knows that it has.
@@ -212,7 +245,7 @@ class Claiming:
     place: str
     worker: int
     service: str
-    config: str | None
+    wanted: Selection
     host: str | None
     limit: int
     known: Collection[int]
@@ -220,7 +253,8 @@ class Claiming:
 
     def __call__(self, connection: Connection) -> Callable[[], list[Claim]]:
         """See `Work`."""
-        values = {"worker": self.worker, "service": self.service, "config": self.config, "host": self.host}
+        values = {"worker": self.worker, "service": self.service, "host": self.host}
+        values |= self.wanted.values()
         if connection.execute(_LOCK, (self.worker,)).fetchone() is None:
             return _refusing(self.place, self.worker)
         found: list[Claim] = []
@@ -246,22 +280,43 @@ def claim_keys(place: str, worker: int, keys: Sequence[int]) -> Work[list[Claim]
     return work
 
 
-def release(worker: int, key: int) -> Work[None]:
-    """Let others have a job that nothing is done about here any more."""
-
-    def work(connection: Connection) -> Callable[[], None]:
-        connection.execute(_RELEASE, (key, worker))
-        return lambda: None
-
-    return work
-
-
 def alive() -> Work[list[Member]]:
     """The workers whose lease is not over."""
 
     def work(connection: Connection) -> Callable[[], list[Member]]:
         cursor = connection.execute(_ALIVE)
         return lambda: [Member(*row) for row in cursor]
+
+    return work
+
+
+def newest() -> Work[int]:
+    """The highest number that a worker was given."""
+
+    def work(connection: Connection) -> Callable[[], int]:
+        cursor = connection.execute(_NEWEST)
+        return lambda: _first(cursor.fetchone())
+
+    return work
+
+
+def oldest() -> Work[int]:
+    """The lowest number of those whose lease is not over; 0 if there is none."""
+
+    def work(connection: Connection) -> Callable[[], int]:
+        cursor = connection.execute(_OLDEST)
+        return lambda: _first(cursor.fetchone())
+
+    return work
+
+
+def others_work(worker: int, service: str, wanted: Selection) -> Work[bool]:
+    """Whether another worker has an unfinished job of these."""
+    values = {"worker": worker, "service": service} | wanted.values()
+
+    def work(connection: Connection) -> Callable[[], bool]:
+        cursor = connection.execute(_OTHERS_WORK, values)
+        return lambda: bool(_first(cursor.fetchone()))
 
     return work
 

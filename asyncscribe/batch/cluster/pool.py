@@ -1,0 +1,105 @@
+"""Recordings in object stores, of which each worker of a shared batch takes some: one lists them, all work on them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from asyncscribe.batch.cluster.leases import Worker
+from asyncscribe.batch.finding import Candidate
+from asyncscribe.batch.inputs.discovery import BatchItem
+from asyncscribe.batch.inputs.stores import below, signed
+from asyncscribe.batch.journal.postgres import Claim, PostgresJournal, Selection
+
+#: Jobs claimed at once. Those that are claimed and not begun yet can be done by nobody else.
+CLAIMED = 8
+#: Seconds between two claims while there is nothing to claim.
+PAUSE = 1.0
+
+
+class StorePool:
+    """Implements `Pool` over a shared journal.
+
+    A listing counts for all workers that had joined when it began, so that however many there are, stores are mostly
+    listed twice: once by the first one, and once for those that joined meanwhile.
+
+    Args:
+        journal: The shared journal.
+        worker: This process's lease.
+        addresses: What is listed.
+        config: Fingerprint of the configuration.
+        left: Jobs that this worker had and could not finish.
+        noted: Called with each claim.
+        ping: Seconds from one sign of life of a lister to the next.
+    """
+
+    def __init__(
+        self,
+        journal: PostgresJournal,
+        worker: Worker,
+        addresses: Sequence[str],
+        config: str,
+        left: set[int],
+        noted: Callable[[Claim], None],
+        ping: float,
+    ) -> None:
+        self._journal = journal
+        self._worker = worker
+        self._below = tuple(prefix for address in addresses for prefix in below(address))
+        self._config = config
+        self._left = left
+        self._noted = noted
+        self._ping = ping
+        parts = json.dumps([journal.service, config, sorted(self._below)])
+        self._name = f"listed {hashlib.sha256(parts.encode()).hexdigest()[:32]}"
+        self._newest = 0
+
+    @asynccontextmanager
+    async def lister(self) -> AsyncGenerator[bool, None]:
+        """See `Pool`."""
+        async with self._journal.lister(self._name, self._ping) as is_lister:
+            if is_lister:
+                self._newest = await self._journal.newest()
+            yield is_lister
+
+    async def listed(self) -> None:
+        """See `Pool`."""
+        await self._journal.keep_fact(self._name, str(self._newest))
+
+    async def is_listed(self) -> bool:
+        """See `Pool`."""
+        return int(await self._journal.fact(self._name) or 0) >= self._worker.id
+
+    async def take(self, *, paid_only: bool) -> list[list[Candidate]]:
+        """See `Pool`."""
+        wanted = Selection(self._config, self._below, self._left, paid_only)
+        taken = []
+        for claim in await self._journal.claim(CLAIMED, wanted):
+            self._noted(claim)
+            if candidates := [_candidate(claim, number) for number in range(len(claim.entries))]:
+                taken.append(candidates)
+            else:
+                # Its object was replaced since: nobody asks for what was in it.
+                self._left.add(claim.job.key)
+                await self._journal.release(claim.job.key)
+        return taken
+
+    async def others_work(self) -> bool:
+        """See `Pool`."""
+        return await self._journal.others_work(Selection(self._config, self._below))
+
+    async def pause(self) -> None:
+        """See `Pool`."""
+        with anyio.move_on_after(PAUSE):
+            await self._worker.lost.wait()
+
+
+def _candidate(claim: Claim, number: int) -> Candidate:
+    entry = claim.entries[number]
+    recording = entry.recording
+    item = BatchItem(signed(recording.identity), recording.name, recording.content)
+    return Candidate(item, recording, None, claim.job, frozenset(entry.files), dict(entry.files))
