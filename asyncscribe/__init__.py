@@ -145,7 +145,7 @@ __all__ = [
     "__version__",
 ]
 
-#: Not everybody needs these, and importing them takes time.
+#: Imported on first use, because not everybody needs them and importing takes time.
 _LATER = {"Batch": "asyncscribe.batch", "Client": "asyncscribe.sync"}
 
 

@@ -1,6 +1,6 @@
-"""What an upload sends: the bytes of a file, of memory, of a stream or of a pipe, in chunks.
+"""The bodies of uploads: a file, bytes in memory, a stream or a pipe, read in chunks.
 
-No recording is ever held in memory as a whole, except the bytes a caller passes as bytes.
+No recording is ever held in memory as a whole, unless a caller passes it as bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import anyio
 from asyncscribe.containment import is_cancelled
 from asyncscribe.errors import SourceError
 
-#: Bytes read at once. Each read is a trip to a thread: with 1 to 4 MiB uploads were as fast as curl's and faster, with
+#: Bytes read at once. Each read is a trip to a thread: with 1 to 4 MiB uploads were at least as fast as curl's, with
 #: 64 KiB half as fast. 2 MiB gained a tenth over 1 MiB on loopback and took up to 6 MiB more memory.
 CHUNK_BYTES = 1024 * 1024
 
@@ -35,11 +35,11 @@ class BinaryFile(Protocol):
 
 
 class Upload(Protocol):
-    """A recording whose bytes have to be sent. Fits `api.streams.Body`."""
+    """A recording whose bytes must be sent. Compatible with `api.streams.Body`."""
 
     @property
     def name(self) -> str:
-        """How messages name it."""
+        """Its name in messages."""
         ...
 
     @property
@@ -58,8 +58,8 @@ class Upload(Protocol):
 
 
 def printable(path: str) -> str:
-    """A path as it can be shown."""
-    # Names that are not valid UTF-8 arrive with surrogates, which no terminal or log can print.
+    """A path in printable form."""
+    # Names that are not valid UTF-8 contain surrogates, which no terminal or log can print.
     return path.encode("utf-8", "backslashreplace").decode("utf-8") if not path.isascii() else path
 
 
@@ -78,7 +78,7 @@ def reason(error: Exception) -> str:
 @asynccontextmanager
 async def opened(path: Path) -> AsyncIterator[BinaryFile]:
     """A file, open for reading, closed whatever happens."""
-    # Shielded, since a cancelled trip to a thread may never be made: the file would stay open.
+    # Shielded, because a trip to a thread may never happen if it is cancelled: the file would stay open.
     with anyio.CancelScope(shield=True):
         file = await aiofiles.open(path, "rb")
     try:
@@ -89,7 +89,7 @@ async def opened(path: Path) -> AsyncIterator[BinaryFile]:
 
 
 async def _call(function: Callable[..., object], *arguments: object) -> int:
-    # In a thread, because the disk may be slow; run_in_executor is what virtual clocks in tests can see.
+    # In a thread, because the disk may be slow; by run_in_executor, because the tests' virtual clocks support it.
     if inspect.iscoroutinefunction(function):
         result = await function(*arguments)
     else:
@@ -100,7 +100,7 @@ async def _call(function: Callable[..., object], *arguments: object) -> int:
 
 
 async def extent(file: BinaryFile) -> tuple[int, int]:
-    """Where a file stands and where it ends.
+    """A file's present position and its end.
 
     Raises:
         AttributeError, OSError, ValueError: It can't be rewound.
@@ -122,7 +122,7 @@ async def _read(read: Callable[[int], bytes | Awaitable[bytes]], name: str) -> b
     except (OSError, ValueError) as error:
         raise SourceError(name, reason(error)) from error
     if not isinstance(chunk, bytes | bytearray | memoryview):
-        raise SourceError(name, f"reading it gives {type(chunk).__name__}, not bytes; open it with mode 'rb'")
+        raise SourceError(name, f"reading it returns {type(chunk).__name__}, not bytes; open it with mode 'rb'")
     return bytes(chunk)
 
 
@@ -131,16 +131,16 @@ async def read_all(file: BinaryFile, name: str) -> AsyncIterator[bytes]:
 
     Args:
         file: The file.
-        name: How messages name it.
+        name: Its name in messages.
     """
-    # `read` of a buffered pipe waits for a whole chunk; `read1` gives what is there.
+    # `read` of a buffered pipe waits for a whole chunk; `read1` returns what is available.
     read = getattr(file, "read1", file.read)
     while chunk := await _read(read, name):
         yield chunk
 
 
 class _Chunks:
-    """The bytes of a file up to its promised size: neither fewer nor more."""
+    """The bytes of a file of a known size: neither fewer nor more."""
 
     def __init__(self, file: BinaryFile, name: str, size: int) -> None:
         self._file = file
@@ -179,7 +179,7 @@ class LocalFile:
         """The file's bytes.
 
         Raises:
-            SourceError: The file can't be opened or read any more, or it changed its size.
+            SourceError: The file can't be opened or read any more, or its size has changed.
         """
         async with AsyncExitStack() as stack:
             try:
@@ -191,7 +191,7 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True)
 class SeekableFile:
-    """A binary file of the caller's, rewound to where it stood for every attempt, never closed."""
+    """The caller's binary file, rewound to its original position for every attempt, never closed."""
 
     name: str
     file: BinaryFile
@@ -201,7 +201,7 @@ class SeekableFile:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The bytes from where the file stood.
+        """The bytes from the original position on.
 
         Raises:
             SourceError: The file can't be rewound or read.
@@ -215,7 +215,7 @@ class SeekableFile:
 
 @dataclass(frozen=True, slots=True)
 class InMemory:
-    """Bytes that the caller holds; only views of them are made."""
+    """The caller's bytes; they are copied one chunk at a time."""
 
     data: memoryview
     repeatable: bool = True
@@ -265,7 +265,7 @@ class Stream:
         """The stream's bytes.
 
         Raises:
-            SourceError: The stream was read before, is empty, gives something else than bytes, or raised an error.
+            SourceError: The stream was read before, is empty, yields something other than bytes, or raised an error.
         """
         if self._begun:
             raise SourceError(self.name, "the stream was read already; a stream can be transcribed once")
@@ -280,7 +280,7 @@ class Stream:
             self._begun = True
             self._iterator = aiter(self._stream)
         try:
-            # An empty chunk would end a chunked request body.
+            # Skips empty chunks, because one would end a chunked request body.
             while not (chunk := await anext(self._iterator)):
                 pass
         except StopAsyncIteration:
@@ -296,14 +296,14 @@ class Stream:
                 raise
             raise SourceError(self.name, "the stream raised CancelledError, and nobody had cancelled it") from error
         if not isinstance(chunk, bytes | bytearray | memoryview):
-            raise SourceError(self.name, f"the stream gives {type(chunk).__name__}, not bytes")
+            raise SourceError(self.name, f"the stream yields {type(chunk).__name__}, not bytes")
         return bytes(chunk)
 
 
 class Pipe(Stream):
     """A named pipe (or a shell's `<(...)`): a stream that is opened by its path.
 
-    It is read by the event loop. A thread that opened a pipe without a writer could never be ended, and would keep the
+    The event loop reads it. A thread that opened a pipe without a writer could never be ended, and would keep the
     process from exiting.
     """
 

@@ -1,7 +1,7 @@
-"""What users hand in runs in tasks of ours; what it raises must end its own job and nothing else.
+"""Callers' code runs in the library's tasks; an exception from it must end its own job and nothing else.
 
-`CancelledError` is the treacherous one. Raised by a user's code that awaited something which was cancelled, it looks to
-every task and scope above like a cancellation that somebody asked for.
+`CancelledError` is the dangerous one. If a caller's code raises it, e.g. because something that it awaited was
+cancelled, every task and scope above takes it for a real cancellation.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ def is_cancelled() -> bool:
 
 
 async def contained(what: str, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Await something of the user's.
+    """Await a caller's function.
 
     Args:
-        what: How messages name it.
-        function: Is called with the arguments that follow.
-        args: Its arguments.
-        kwargs: Its arguments.
+        what: Its name in messages.
+        function: The function.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
 
     Raises:
-        CallbackError: It raised `CancelledError` though nobody is cancelling this task.
+        CallbackError: It raised `CancelledError`, although nobody is cancelling this task.
     """
     try:
         return await function(*args, **kwargs)

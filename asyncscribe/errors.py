@@ -1,17 +1,17 @@
-r"""Everything that this library raises on purpose.
+r"""The errors that this library raises.
 
     AsyncscribeError
      +- ConfigurationError          a setting or a field is missing or not allowed; nothing was sent
      |   +- MissingApiKey
      +- NotOpen                     the client is not open, or was closed meanwhile (also a RuntimeError)
-     +- SourceError                 what was to be transcribed can't be read; nothing was submitted
+     +- SourceError                 the source can't be read; nothing was submitted
      +- ServiceError                one exchange with the service failed
      |   +- TransportError          there was no whole, readable answer
      |   |   +- ConnectFailed       the request never left
      |   |   +- ConnectionLost      the connection broke on the way
      |   |   +- ServiceTimeout      the service fell silent
      |   |   |   +- UploadStalled   it stopped taking the upload
-     |   |   +- UnreadableAnswer    the answer was cut short, or is not the JSON that was promised
+     |   |   +- UnreadableAnswer    the answer was cut short, or is not the documented JSON
      |   +- APIError                the service answered with an error status
      |       +- BadRequest          400 (and any other 4xx)
      |       +- AccountError        every request of this account will fail alike
@@ -21,19 +21,19 @@ r"""Everything that this library raises on purpose.
      |       +- UploadRejected      422
      |       +- RateLimited         429
      |       +- ServerError         5xx
-     |       +- NotReady            202: what was asked for is still being made
+     |       +- NotReady            202: the result is still being made
      +- SubmissionInDoubt           a job may exist and be paid, and could not be found
      +- WaitError                   the wait ended; the job goes on and can be waited for again
      |   +- WaitTimeout             (also a TimeoutError)
      |   +- WaitInterrupted         the client was closed, or the service was out of reach for too long
-     |   +- WaitRefused             the service refuses to show the job, again and again
-     +- CallbackError               something that was passed in was cancelled from inside
+     |   +- WaitRefused             the service repeatedly refuses to show the job
+     +- CallbackError               a callback or iterable of the caller raised CancelledError by itself
      +- TranscriptionFailed         the service ended the job with status "error"
-     +- AllowanceSpent              the job does not fit what its run may have transcribed; nothing was submitted
+     +- AllowanceSpent              the job exceeds the rest of its run's allowance; nothing was submitted
      +- JournalError                the journal of a batch can't be read or written
          +- JournalBusy             another process works on the folder
          +- JournalCorrupt          the file is damaged
-         +- JournalLost             there are transcripts that it knows nothing of
+         +- JournalLost             transcripts exist that are not in it
          +- LeaseLost               another process may go on with the job
 
 "The work failed" (`TranscriptionFailed`) and "the wait ended" (`WaitError`) are different things: after the second the
@@ -62,7 +62,7 @@ class AsyncscribeError(Exception):
 
 
 def _restore(kind: type[AsyncscribeError], args: tuple[Any, ...], state: Mapping[str, Any]) -> AsyncscribeError:
-    # Not by calling the class: its constructor takes what the message was made of.
+    # Not by calling the class: its constructor takes the parts of the message, not the message.
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)
@@ -91,10 +91,10 @@ class NotOpen(AsyncscribeError, RuntimeError):
 
 
 class SourceError(AsyncscribeError):
-    """What was to be transcribed can't be opened or read; nothing was submitted.
+    """The source can't be opened or read; nothing was submitted.
 
     Attributes:
-        source: The source as messages name it.
+        source: The source's name in messages.
     """
 
     def __init__(self, source: str, problem: str) -> None:
@@ -105,17 +105,17 @@ class SourceError(AsyncscribeError):
 
 
 class CallbackError(AsyncscribeError):
-    """Something that was passed in (a ledger, a signer, an iterable) raised `CancelledError` by itself.
+    """Something that the caller passed in (a ledger, a signer, an iterable) raised `CancelledError` by itself.
 
-    Passed on, it would be taken for the cancellation of whatever task happens to run it.
+    Reraised, it would look like a cancellation of the task that happens to run it.
     """
 
 
 class JournalError(AsyncscribeError):
-    """The journal of a batch can't be read or written. Nothing is submitted that it could not keep.
+    """The journal of a batch can't be read or written. Nothing is submitted that it could not record.
 
     Attributes:
-        path: The file; or the host and the name of a database.
+        path: The file; or the host and name of a database.
     """
 
     def __init__(self, path: PurePath | str, problem: str) -> None:
@@ -124,7 +124,7 @@ class JournalError(AsyncscribeError):
 
 
 class JournalLost(JournalError):
-    """A transcript is there that the journal knows nothing of: to go on might pay for it, and all others, once more.
+    """A transcript exists that is not in the journal: to go on might pay for it, and all others, again.
 
     Attributes:
         transcript: The file.
@@ -133,8 +133,8 @@ class JournalLost(JournalError):
     def __init__(self, path: PurePath, transcript: PurePath) -> None:
         super().__init__(
             path,
-            f"it knows nothing of {transcript}. If an earlier journal was lost, `asyncscribe batch recover` makes it "
-            "again before anything is paid again; else move that file away, or use another output folder",
+            f"it has no record of {transcript}. If an earlier journal was lost, run `asyncscribe batch recover` to "
+            "rebuild it before anything is paid again; else move that file away, or use another output folder",
         )
         self.transcript = transcript
 
@@ -152,40 +152,40 @@ class JournalBusy(JournalError):
 
 
 class JournalCorrupt(JournalError):
-    """The journal's file is damaged, or is no journal."""
+    """The journal's file is damaged, or is not a journal."""
 
     def __init__(self, path: PurePath, problem: str) -> None:
         super().__init__(
             path,
-            f"it is damaged ({problem}); move it away, and `asyncscribe batch recover` makes a new one of what the "
-            "output folder and the service know, so that nothing is paid again",
+            f"it is damaged ({problem}); move it away and run `asyncscribe batch recover`, which makes a new one from "
+            "the output folder and the service, so that nothing is paid again",
         )
 
 
 class LeaseLost(JournalError):
     """This process was silent for longer than its lease, so others may go on with its jobs. It must send nothing more.
 
-    What it has begun is not lost: whoever goes on with a job looks for its submission first.
+    Its submissions are not lost: the process that goes on with a job looks for its submission first.
     """
 
     def __init__(self, path: PurePath | str, problem: str) -> None:
         super().__init__(
             path,
             f"{problem}: this process was out of touch with the database for too long, and another one may go on with "
-            "its jobs. Nothing is paid twice; start it again to have it take part again",
+            "its jobs. Nothing is paid twice; restart it to rejoin",
         )
 
 
 class AllowanceSpent(AsyncscribeError):
-    """A job is longer than what is left of what its run may have transcribed. Nothing was submitted.
+    """A job is longer than the rest of its run's allowance. Nothing was submitted.
 
     Attributes:
         run: The run that has the allowance.
-        seconds: How much was asked for.
+        seconds: Length of the job's audio.
     """
 
     def __init__(self, run: str, seconds: float) -> None:
-        super().__init__(f"{seconds:g} s of audio do not fit what is left of the allowance of this run ({run})")
+        super().__init__(f"{seconds:g} s of audio exceed the rest of this run's allowance ({run})")
         self.run = run
         self.seconds = seconds
 
@@ -195,8 +195,8 @@ class ServiceError(AsyncscribeError):
 
     Attributes:
         request: Method and path of the request, e.g. `POST /v2/transcript`.
-        may_have_acted: Whether the service may have done what the request asked for. False only where that is proven:
-            the request never left, or the answer says that it was refused.
+        may_have_acted: Whether the service may have acted on the request. False only if it certainly has not: the
+            request never left, or the answer says that it was refused.
         transient: Whether the same request can succeed later.
     """
 
@@ -231,7 +231,7 @@ class UploadStalled(ServiceTimeout):
 
 
 class UnreadableAnswer(TransportError):
-    """The answer was cut short, or it is not the JSON document that was promised."""
+    """The answer was cut short, or it is not the documented JSON."""
 
 
 class APIError(ServiceError):
@@ -239,7 +239,7 @@ class APIError(ServiceError):
 
     Attributes:
         status: The HTTP status.
-        message: The service's own words, shortened.
+        message: The service's text, shortened.
     """
 
     may_have_acted = False
@@ -268,11 +268,11 @@ class PermissionDenied(APIError):
 
 
 class NotFound(APIError):
-    """There is no such transcript, or it belongs to another project."""
+    """The transcript does not exist, or belongs to another project."""
 
 
 class UploadRejected(APIError):
-    """The service could not store the upload (422). Passing trouble, or an empty file."""
+    """The service could not store the upload (422): a temporary problem, or an empty file."""
 
     transient = True
 
@@ -281,7 +281,7 @@ class RateLimited(APIError):
     """Too many requests (429).
 
     Attributes:
-        retry_after: Seconds to wait, where the service said so.
+        retry_after: Seconds to wait; None if the service did not say.
     """
 
     transient = True
@@ -295,7 +295,7 @@ class ServerError(APIError):
     """The service failed (5xx). Whether it acted before it failed is unknown.
 
     Attributes:
-        retry_after: Seconds to wait, where the service said so.
+        retry_after: Seconds to wait; None if the service did not say.
     """
 
     may_have_acted = True
@@ -307,7 +307,7 @@ class ServerError(APIError):
 
 
 class NotReady(APIError):
-    """What was asked for is still being made (202, of redacted audio)."""
+    """The result is still being made (202, for redacted audio)."""
 
 
 class SubmissionInDoubt(AsyncscribeError):
@@ -316,14 +316,13 @@ class SubmissionInDoubt(AsyncscribeError):
     Submitting again can pay twice. Look for `audio_url` in the account's list of transcripts first.
 
     Attributes:
-        audio_url: What was to be transcribed.
+        audio_url: The submitted URL.
     """
 
     def __init__(self, audio_url: str, problem: str) -> None:
         super().__init__(
-            f"the submission of {masked(audio_url)} got no answer ({masked(problem)}) and no such job is listed: it "
-            "may exist all the same, so look for this audio_url in the account's list of transcripts before "
-            "submitting it again"
+            f"the submission of {masked(audio_url)} got no answer ({masked(problem)}): its job may exist although it "
+            "is not listed, so look for this audio_url in the account's list of transcripts before submitting it again"
         )
         self.audio_url = audio_url
 
@@ -332,7 +331,7 @@ class WaitError(AsyncscribeError):
     """The wait ended, not the work.
 
     Attributes:
-        transcript_id: The job that goes on at the service; None if it was not submitted yet, so that nothing is paid.
+        transcript_id: The job that goes on at the service; None if it was not submitted, so that nothing is paid.
     """
 
     def __init__(self, problem: str, transcript_id: TranscriptId | None, what_now: str | None = None) -> None:
@@ -346,24 +345,24 @@ class WaitError(AsyncscribeError):
 
 
 class WaitTimeout(WaitError, TimeoutError):
-    """The time that was allowed has passed."""
+    """The timeout has passed."""
 
 
 class WaitInterrupted(WaitError):
-    """The service could not be asked any more, or the client was closed."""
+    """The service was out of reach for too long, or the client was closed."""
 
 
 class WaitRefused(WaitError):
-    """The service refused to show a job that it had, again and again (a 302, 403, 404, 405 or another 4xx).
+    """The service repeatedly refused to show a job that it had (a 302, 403, 404, 405 or another 4xx).
 
-    Nothing says that the job failed. It may be hidden by a proxy or another key, or deleted by the account's retention.
+    The job need not have failed. It may be hidden by a proxy or another key, or deleted by the account's retention.
 
     Attributes:
         refusal: The service's last answer.
     """
 
     def __init__(self, refusal: APIError, transcript_id: TranscriptId) -> None:
-        super().__init__(f"the service does not show transcript {transcript_id} any more ({refusal})", transcript_id)
+        super().__init__(f"the service no longer shows transcript {transcript_id} ({refusal})", transcript_id)
         self.refusal = refusal
 
 
@@ -371,9 +370,9 @@ class FailureCategory(StrEnum):
     """Whose fault a failed job is, which decides whether submitting it again can help."""
 
     INPUT = "input"
-    """The audio or a rule of the caller's: it will fail again."""
+    """The audio or one of the caller's options: it will fail again."""
     SERVER = "server"
-    """The service: another of its servers will likely do better."""
+    """The service: another of its servers will likely succeed."""
     UNCLEAR = "unclear"
     """The text says neither."""
 
@@ -383,7 +382,7 @@ class TranscriptionFailed(AsyncscribeError):
 
     Attributes:
         transcript: The failed transcript; its `error` is the service's text.
-        reason: The same text, without what signs the addresses in it.
+        reason: The same text, with the queries and passwords of its addresses masked.
         category: Whose fault it is.
         submissions: How many times the job was submitted.
     """

@@ -1,4 +1,4 @@
-"""What happens to jobs and to the client, as frozen values. Events tell; they never hold a step up."""
+"""Events of jobs and of the client, as frozen values. Events only inform; they never hold up a job."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class JobEvent:
 
     Attributes:
         job: The job's number, unique within its client, counted from 1.
-        source: The source as messages name it.
-        metadata: What the request carries (`TranscriptionRequest.metadata`).
+        source: The source's name in messages.
+        metadata: The request's metadata (`TranscriptionRequest.metadata`).
     """
 
     job: int
@@ -47,11 +47,11 @@ class StateChanged(JobEvent):
 
     Attributes:
         state: The new state.
-        transcript_id: The service's id, once there is one.
+        transcript_id: The service's id, once known.
         submissions: How many times it was submitted so far.
-        detail: Why, where there is a reason to tell (a failure's text).
-        may_exist: Whether it ended while a submission was in doubt, so that a job may exist and be paid which has no id
-            here.
+        detail: The reason, if there is one (a failure's text).
+        may_exist: Whether it ended while a submission was in doubt, so that a job whose id is unknown may exist and be
+            paid.
     """
 
     state: JobState
@@ -95,7 +95,7 @@ class LimitChanged:
 
     Attributes:
         limit: Jobs.
-        basis: How it was found, in a few words (`policies.adaptive.Basis`); empty if the policy doesn't tell.
+        basis: How it was found, in a few words (`policies.adaptive.Basis`); empty if the policy doesn't say.
     """
 
     limit: int
@@ -129,9 +129,9 @@ class RequestsPaused:
 
 
 Event = StateChanged | UploadProgress | Resubmitting | LimitChanged | RequestRetried | RequestsPaused
-"""What an event handler is called with."""
+"""The events that a handler is called with."""
 EventHandler = Callable[[Event], None]
-"""Takes every event, at once and on the event loop: it must not block and must not raise."""
+"""Called with every event, at once and on the event loop: it must not block and must not raise."""
 
 
 def ignore(event: Event) -> None:
@@ -142,7 +142,7 @@ class Listeners:
     """Passes every event on to any number of handlers.
 
     Args:
-        first: Listens all the time.
+        first: A handler that is always called.
     """
 
     def __init__(self, first: EventHandler | None = None) -> None:
@@ -155,9 +155,9 @@ class Listeners:
 
     @contextmanager
     def listening(self, handler: EventHandler) -> Iterator[None]:
-        """Have this one listen as well, for as long as the context lasts."""
+        """Call this handler too, for as long as the context lasts."""
         added = guarded(handler)
-        # A new list each time, as one may be gone through at the moment.
+        # A new list each time, because the old one may be iterated at the moment.
         self._handlers = [*self._handlers, added]
         try:
             yield
@@ -166,7 +166,7 @@ class Listeners:
 
 
 def guarded(handler: Callable[[T], None]) -> Callable[[T], None]:
-    """The handler, with its exceptions logged: a mistake in a progress display must not fail a paid job."""
+    """The handler, with its exceptions logged: a bug in a progress display must not fail a paid job."""
 
     def call(event: T) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 
 @contextmanager
 def whole_or_nothing(path: Path) -> Iterator[Path]:
-    """A place to write a file to, which takes the name of `path` once it is written.
+    """A temporary path to write to, which is renamed to `path` once it is written.
 
-    At any moment there is the old file, the new one or none, also after a power cut. What is no regular file, such as
-    `/dev/stdout` or a named pipe, is written to directly.
+    At any moment the old file, the new one or none exists, also after a power cut. If `path` is not a regular file,
+    such as `/dev/stdout` or a named pipe, it is written to directly.
 
     Raises:
-        OSError: It can't be written; nothing half-written is left.
+        OSError: It can't be written; no half-written file is left.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         yield path
         return
-    # A short name: the target's may already be as long as the file system allows. The same each time, so that what a
-    # killed process left is written over and not left for ever.
+    # A short name, because the target's may be as long as the file system allows. The same each time, so that a killed
+    # process's leftover is overwritten.
     digest = hashlib.sha256(path.name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     temporary = path.with_name(f".asyncscribe-{digest}")
     try:
@@ -37,7 +37,7 @@ def whole_or_nothing(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: str) -> None:
-    """Write a text file, whole or not at all; the folder is made if it is missing.
+    """Write a text file, whole or not at all; its folder is created if missing.
 
     Raises:
         OSError: It can't be written.

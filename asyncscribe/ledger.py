@@ -1,7 +1,7 @@
-"""What a job keeps outside of its process, so that a later one can go on where it ended.
+"""A job's state outside of its process, so that a later process can resume it.
 
-A request (`requests.TranscriptionRequest`) may bring a `Ledger`, which receives each step before anything that depends
-on it is done, and a `ResumePoint`: what an earlier process wrote there.
+A request (`requests.TranscriptionRequest`) may have a `Ledger`, which receives each step before anything that depends
+on it is done, and a `ResumePoint`: what an earlier process recorded there.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from asyncscribe.models.transcript import TranscriptId
 
 
 class Ledger(Protocol):
-    """Keeps the steps of one job, in their order. An error that is raised here ends the job before the step."""
+    """Records the steps of one job, in order. An exception raised here ends the job before the step."""
 
     async def uploaded(self, audio_url: str) -> None:
-        """The audio is at the service; nothing depends on it but the work of sending it again."""
+        """The audio is at the service. If this record is lost, it is only uploaded again."""
         ...
 
     async def submitting(self, audio_url: str, since: datetime) -> None:
         """A request that may make a paid job is about to be sent; if nothing follows, it is in doubt.
 
-        What is kept here must survive a crash of the machine.
+        This record must survive a crash of the machine.
 
         Args:
-            audio_url: What is submitted.
-            since: The present time by the service's clock, not by this machine's: jobs that are older than this are
-                not the one that was made.
+            audio_url: The URL that is submitted.
+            since: The present time by the service's clock, not this machine's: an older job can't be the one that the
+                request made.
         """
         ...
 
     def permit(self) -> None:
-        """Called right before the first byte of a submission leaves. What it raises stops the submission.
+        """Called right before the first byte of a submission leaves. An exception stops the submission.
 
-        It is for whoever shares jobs with others: connections, TLS and waits lie before it, and nothing after it.
+        It is for processes that share jobs: connecting, TLS and all waits come before it, and nothing after it.
         """
         ...
 
     async def refused(self) -> None:
-        """That request made no job, for certain."""
+        """The request certainly made no job."""
         ...
 
     async def submitted(self, transcript_id: TranscriptId) -> None:
@@ -49,7 +49,7 @@ class Ledger(Protocol):
         ...
 
     def moved(self, state: JobState) -> None:
-        """The job changed its state. For the record: at once, and no harm is done if it gets lost."""
+        """The job changed its state. Informational: must return at once, and may be lost without harm."""
         ...
 
 
@@ -61,10 +61,10 @@ class ResumePoint:
         audio_url: Where the service can read the audio, if it still can.
         uploaded: When that was uploaded; None for a URL that needs no upload.
         ids: The service's ids of the submissions so far, oldest first; the last one is waited for.
-        in_doubt_since: When a submission was begun of which no end is known, by the service's clock: it is looked for
-            before another is sent.
+        in_doubt_since: When a submission with unknown outcome began, by the service's clock: its job is looked for
+            before another submission is sent.
         doubtful_url: The URL of that submission.
-        idle: Seconds for which the process that began it can't have sent anything; None if that is not known beyond
+        idle: Seconds for which the process that began it can't have sent anything; None if nothing is known beyond
             `in_doubt_since`.
     """
 
@@ -77,22 +77,22 @@ class ResumePoint:
 
 
 class NullLedger:
-    """The ledger of a job that nobody wants to pick up later."""
+    """The ledger of a job that is never resumed."""
 
     async def uploaded(self, audio_url: str) -> None:
-        """Nothing is kept."""
+        """Records nothing."""
 
     async def submitting(self, audio_url: str, since: datetime) -> None:
-        """Nothing is kept."""
+        """Records nothing."""
 
     def permit(self) -> None:
         """Everything is permitted."""
 
     async def refused(self) -> None:
-        """Nothing is kept."""
+        """Records nothing."""
 
     async def submitted(self, transcript_id: TranscriptId) -> None:
-        """Nothing is kept."""
+        """Records nothing."""
 
     def moved(self, state: JobState) -> None:
-        """Nothing is kept."""
+        """Records nothing."""

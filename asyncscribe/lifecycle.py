@@ -1,4 +1,4 @@
-"""The states of a job and the steps between them. Everything that speaks of a job's state uses these names."""
+"""The states of a job and the steps between them. These names are used everywhere."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """Where a job is, seen from the client."""
+    """A job's state, seen from the client."""
 
     CREATED = "created"
     """Nothing has been done yet."""
     UPLOADING = "uploading"
-    """Its audio is being sent (or waits for its turn to be sent)."""
+    """Its audio is being sent (or waits to be sent)."""
     WAITING = "waiting"
     """The service can read its audio; it waits for a slot."""
     SUBMITTING = "submitting"
     """It holds a slot; the service is being asked to transcribe it."""
     QUEUED = "queued"
-    """The service has it and says that it waits there: the account's limit is reached."""
+    """The service has queued it: the account's limit is reached."""
     PROCESSING = "processing"
     """The service is transcribing it."""
     COMPLETED = "completed"
-    """Its transcript is here."""
+    """It ended with a transcript."""
     FAILED = "failed"
     """It ended without a transcript."""
     ABANDONED = "abandoned"
@@ -35,15 +35,15 @@ _END: dict[JobState, frozenset[JobState]] = {
 }
 _AT_SERVICE = {JobState.QUEUED, JobState.PROCESSING}
 
-#: Which states may follow which. `SUBMITTING` after the service had the job is a resubmission.
+#: The states that may follow each state. `SUBMITTING` after the service had the job is a resubmission.
 STEPS: dict[JobState, frozenset[JobState]] = {
     JobState.CREATED: frozenset({JobState.UPLOADING, JobState.WAITING, *_END}) - {JobState.COMPLETED},
     JobState.UPLOADING: frozenset({JobState.WAITING, JobState.FAILED, JobState.ABANDONED}),
     # Back to `UPLOADING` when it waited so long that the upload may be gone.
-    # At the service at once when an earlier process has submitted it.
+    # Directly at the service when an earlier process has submitted it.
     JobState.WAITING: frozenset({*_AT_SERVICE, JobState.SUBMITTING, JobState.UPLOADING, *_END}) - {JobState.COMPLETED},
     JobState.SUBMITTING: frozenset({*_AT_SERVICE, JobState.FAILED, JobState.ABANDONED}),
-    # A service that takes a job back from processing to queued is odd, but no reason to lose the job.
+    # A service that moves a job back from processing to queued is odd, but no reason to lose the job.
     JobState.QUEUED: frozenset({JobState.PROCESSING, JobState.SUBMITTING, *_END}),
     JobState.PROCESSING: frozenset({JobState.QUEUED, JobState.SUBMITTING, *_END}),
     **_END,
@@ -51,7 +51,7 @@ STEPS: dict[JobState, frozenset[JobState]] = {
 
 
 class IllegalStep(Exception):
-    """A job was asked to take a step that its lifecycle does not have: a mistake in this library."""
+    """A job was moved by a step that its lifecycle does not have: a bug in this library."""
 
 
 def check_step(current: JobState, following: JobState) -> None:
@@ -61,5 +61,5 @@ def check_step(current: JobState, following: JobState) -> None:
 
 
 def is_final(state: JobState) -> bool:
-    """Whether nothing follows."""
+    """Whether no state follows."""
     return not STEPS[state]

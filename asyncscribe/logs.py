@@ -1,7 +1,7 @@
-"""The log `asyncscribe`. Each line carries the job that it is about, for formatters and filters.
+"""The logger `asyncscribe`. Each record carries the job that it is about, for formatters and filters.
 
-The attributes of a record are `job` (its number within the client), `source`, `transcript_id` and `metadata` (what the
-request carries); None where a line is about no job.
+The attributes of a record are `job` (its number within the client), `source`, `transcript_id` and `metadata` (the
+request's); None if a record is about no job.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 
 @dataclass(slots=True)
 class JobLabel:
-    """What lines about a job are labelled with.
+    """The labels of log records about a job.
 
-    No more than that: contexts are copied by timers, which keep what is in them alive for a while.
+    Only these, because timers copy contexts and keep their content alive for a while.
     """
 
     job: int
@@ -33,7 +33,7 @@ _current: ContextVar[JobLabel | None] = ContextVar("asyncscribe job", default=No
 
 @contextmanager
 def about(label: JobLabel) -> Iterator[None]:
-    """Label the lines that are written in this context, and by what is called in it."""
+    """Label the records that are logged in this context, and in calls from it."""
     token = _current.set(label)
     try:
         yield
@@ -56,5 +56,5 @@ class _Labelled(logging.LoggerAdapter[logging.Logger]):
         return msg, kwargs
 
 
-#: The log of the library, with the labels of the present job.
+#: The library's logger, with the labels of the present job.
 log = _Labelled(logging.getLogger("asyncscribe"), {})

@@ -1,16 +1,16 @@
-"""Keeps keys, passwords and signatures out of everything that is shown."""
+"""Keeps keys, passwords and signatures out of all output."""
 
 from __future__ import annotations
 
 import re
 
 _ADDRESS = re.compile(r"\b([a-z][a-z0-9+.-]{0,19}://)([^\s\"'<>]+)", re.IGNORECASE)
-#: What ends a sentence, or closes a bracket around an address, is no part of it.
+#: Punctuation that ends a sentence or closes a bracket after an address is not part of it.
 _CLOSING = ".,;:!)]}"
 
 
 class Secret(str):
-    """A text that no repr shows: tracebacks that capture local variables print those of everything they meet."""
+    """A string that its repr hides: tracebacks that capture local variables print the repr of everything."""
 
     __slots__ = ()
 
@@ -21,7 +21,7 @@ class Secret(str):
 def masked(text: str) -> str:
     """The text, with the query, the fragment and the password of every address in it replaced by `***`.
 
-    A signed URL is a key to what it leads to, wherever the signature stands in its query.
+    A signed URL grants access to its target, wherever the signature is in its query.
     """
     return _ADDRESS.sub(_masked_address, text) if "://" in text else text
 

@@ -1,4 +1,4 @@
-"""What is asked of the client, and what comes of it."""
+"""Requests to the client, and their outcomes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ M_co = TypeVar("M_co", covariant=True, default=Any)
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionRequest(Generic[S_co, M_co]):
-    """One thing to transcribe, with what belongs to it alone. Taken wherever a source is taken.
+    """One source to transcribe, with its own settings. Accepted wherever a source is accepted.
 
     Attributes:
         source: A path, a URL, bytes, a binary file, or an async iterable of bytes.
@@ -34,8 +34,8 @@ class TranscriptionRequest(Generic[S_co, M_co]):
         priority: Higher ones get the next free slot first; 0 leaves that to the call.
         timeout: Seconds for all of it, waiting for a slot included; None leaves that to the call. See
             `AsyncClient.transcribe`.
-        metadata: Whatever belongs to it; the client only carries it, to outcomes and events.
-        ledger: Receives each step before anything that depends on it is done; None keeps nothing.
+        metadata: Any data; the client passes it on unchanged to outcomes and events.
+        ledger: Receives each step before anything that depends on it is done; None records nothing.
         resume: How far an earlier process got with it.
     """
 
@@ -71,9 +71,9 @@ class _End(Generic[R, M_co]):
     """How one source of many ended.
 
     Attributes:
-        source: The very object that was passed.
+        source: The same object that was passed.
         submissions: How many times it was submitted to the service.
-        elapsed: Seconds from when the source was taken up (not: submitted) to the end.
+        elapsed: Seconds from when its job was started (not submitted) to the end.
         index: Position among the sources, from 0.
         transcript_id: The service's id of the latest submission; None if there was none, or none is known.
     """
@@ -86,7 +86,7 @@ class _End(Generic[R, M_co]):
 
     @property
     def request(self) -> TranscriptionRequest[Any, M_co]:
-        """What was asked for: the request that was passed, or one of the source that was."""
+        """The request that was passed, or one made from the source that was passed."""
         return self.source if isinstance(self.source, TranscriptionRequest) else TranscriptionRequest(self.source)
 
     def _shown(self, end: str) -> str:
@@ -121,7 +121,7 @@ class Failure(_End[R, M_co]):
     """It ended without a transcript.
 
     Attributes:
-        error: What ended it.
+        error: The error that ended it.
         transcript: None.
         ok: False.
     """

@@ -1,4 +1,4 @@
-"""Where the service is and which key opens it: arguments, else the environment, else `.env`."""
+"""The service's address and the API key: from arguments, else the environment, else `.env`."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Timeouts(BaseModel):
     """Times in seconds after which a silent connection is given up. None of them bounds an upload as a whole.
 
     Attributes:
-        connect: Until the connection stands (name, TCP, TLS).
+        connect: Until the connection is established (name, TCP, TLS).
         idle: Longest silence while an answer is awaited or read.
-        stall: Longest time in which the service takes nothing of an upload.
+        stall: Longest time in which the service accepts no bytes of an upload.
         request: Longest time of one request that is not an upload, from the first byte to the last.
     """
 
@@ -56,7 +56,7 @@ class Settings(BaseModel):
     """A checked address and key.
 
     Attributes:
-        api_key: The key, shown nowhere.
+        api_key: The key, never shown.
         base_url: Scheme, host and port, without a slash at the end.
     """
 
@@ -66,7 +66,7 @@ class Settings(BaseModel):
     base_url: str
 
     def key_digest(self, salt: str) -> str:
-        """A salted hash of the API key: says whether a key is the same as before, and nothing about it."""
+        """A salted hash of the API key: shows whether a key is the same as before, and nothing else."""
         return hmac.new(salt.encode(), self.api_key.get_secret_value().encode(), hashlib.sha256).hexdigest()
 
 
@@ -76,12 +76,12 @@ def resolve(api_key: str | None = None, base_url: str | None = None, *, allow_ht
     Args:
         api_key: The key; else `ASSEMBLYAI_API_KEY`.
         base_url: An address, `"us"` or `"eu"`; else `ASSEMBLYAI_BASE_URL`; else the US region. An address in `.env`
-            counts only for a key that is in it too.
-        allow_http: Send the key unencrypted to a host that is not this machine.
+            is only used with a key that is in it too.
+        allow_http: Allow sending the key unencrypted to a host that is not this machine.
 
     Raises:
-        MissingApiKey: There is no key anywhere.
-        ConfigurationError: The key can't be one, or the address is not usable.
+        MissingApiKey: No key was found.
+        ConfigurationError: The key or the address is invalid.
     """
     key, address = _completed(api_key, base_url)
     key = key.strip()
@@ -95,8 +95,8 @@ def resolve(api_key: str | None = None, base_url: str | None = None, *, allow_ht
 def _completed(api_key: str | None, base_url: str | None) -> tuple[str, str | None]:
     """Key and address, from the first place that names them.
 
-    A `.env` may come with a folder of somebody else's. So an address in it only counts for a key that is in it too:
-    it could lead the environment's key to another host. The names of the regions do no such harm.
+    A `.env` may come with somebody else's folder, and its address could send the environment's key to another host. So
+    an address in it is only used with a key that is in it too. The names of the regions are harmless.
     """
     key = os.environ.get(KEY_NAME) if api_key is None else api_key
     address = base_url or os.environ.get(ADDRESS_NAME)
@@ -107,7 +107,7 @@ def _completed(api_key: str | None, base_url: str | None) -> tuple[str, str | No
     except (ValueError, OSError) as error:
         problem = f"the file .env here can't be read ({type(error).__name__})"
         if key is None:
-            raise ConfigurationError(f"{problem}; mend or move it") from None
+            raise ConfigurationError(f"{problem}; fix or move it") from None
         log.warning("%s and is ignored", problem)
         return key, address
     theirs = file.get(ADDRESS_NAME)
@@ -115,12 +115,12 @@ def _completed(api_key: str | None, base_url: str | None) -> tuple[str, str | No
         return file.get(KEY_NAME, ""), address or theirs
     if theirs is None or theirs.strip().lower() in HOSTS or file.get(KEY_NAME) == key:
         return key, address or theirs
-    log.warning("%s of the file .env here is ignored: the API key is from elsewhere", ADDRESS_NAME)
+    log.warning("%s in the file .env here is ignored, because the API key is from elsewhere", ADDRESS_NAME)
     return key, address
 
 
 def _dot_env() -> dict[str, str]:
-    """The settings in the file `.env` of the working directory; none if there is no such file."""
+    """The settings in the working directory's `.env` file; empty if there is no such file."""
     path = Path(".env")
     if not path.is_file():
         return {}

@@ -37,8 +37,8 @@ class SignedOnDemand:
     """A recording whose URL is signed when it is submitted, because one signed earlier may have expired.
 
     Attributes:
-        name: How messages name it; no secret.
-        sign: Makes the URL that the service will fetch it by.
+        name: Its name in messages; must not be secret.
+        sign: Makes the URL that the service will fetch.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Url:
 
 
 def name_of(source: object) -> str:
-    """How messages name a source: a path, an address without its query, or the kind of thing it is."""
+    """A source's name in messages: a path, an address without its query, or its type."""
     match source:
         case str() if _is_url(source):
             scheme, _, rest = source.partition("://")
@@ -81,10 +81,10 @@ def name_of(source: object) -> str:
 
 
 async def resolve(source: Source) -> Url | SignedOnDemand | Upload:
-    """Find out what a source is and check what can be checked before a request.
+    """Classify a source, and check what can be checked before a request.
 
     Raises:
-        SourceError: It does not exist, is a folder, is empty, can't be read, or is nothing that can be transcribed.
+        SourceError: It does not exist, is a folder, is empty, can't be read, or can't be transcribed.
     """
     match source:
         case SignedOnDemand():
@@ -121,7 +121,7 @@ def _url(text: str) -> Url:
     if not host:
         raise SourceError(name, "the URL names no host")
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise SourceError(name, "the URL holds bytes that are no UTF-8")
+        raise SourceError(name, "the URL holds bytes that are not UTF-8")
     return Url(text, name)
 
 
@@ -162,5 +162,5 @@ async def _file(file: BinaryFile) -> Upload:
     except (AttributeError, OSError, ValueError):
         return Stream(name, read_all(file, name))
     if end <= start:
-        raise SourceError(name, "there is nothing left to read in it")
+        raise SourceError(name, "nothing is left to read in it")
     return SeekableFile(name, file, start, end - start)

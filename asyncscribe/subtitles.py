@@ -1,4 +1,4 @@
-"""Words with times become SRT, WebVTT and speaker text. Pure: no I/O.
+"""Formats timed words as SRT, WebVTT and speaker text. Pure: no I/O.
 
 Captions follow the usual rules of subtitling: a caption holds at most two lines' worth of text, lasts at most
 seven seconds, ends at a long pause, and never overlaps the next one.
@@ -10,16 +10,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-#: Longest text of one caption in characters: two lines of 42, the limit most broadcasters' guides name.
+#: Longest text of one caption in characters: two lines of 42, the limit in most broadcasters' guides.
 DEFAULT_CHARS_PER_CAPTION = 84
-#: Longest time one caption stands, in milliseconds (the usual upper bound of subtitling guides).
+#: Longest time one caption is shown, in milliseconds (the usual upper bound of subtitling guides).
 LONGEST_CAPTION_MS = 7_000
 #: A silence of this many milliseconds ends a caption.
 PAUSE_MS = 1_000
 
 
 class TimedWord(Protocol):
-    """What a caption is made of: a text and its times in milliseconds."""
+    """A word with its times in milliseconds."""
 
     @property
     def text(self) -> str:
@@ -67,7 +67,7 @@ class Caption:
 
 
 def captions(words: Iterable[TimedWord], *, chars_per_caption: int = DEFAULT_CHARS_PER_CAPTION) -> Iterator[Caption]:
-    """Group words into captions that are in order and never overlap, whatever times the words claim.
+    """Group words into captions that are in order and never overlap, whatever the words' times.
 
     Args:
         words: Words in the order they were spoken.
@@ -111,7 +111,7 @@ def _one_line(text: str) -> str:
 
 
 def to_srt(words: Iterable[TimedWord], *, chars_per_caption: int = DEFAULT_CHARS_PER_CAPTION) -> str:
-    """SubRip: numbered captions, times with a comma, blocks parted by an empty line."""
+    """SubRip: numbered captions, times with a comma, blocks separated by an empty line."""
     blocks = (
         f"{number}\n{_clock(caption.start, ',')} --> {_clock(caption.end, ',')}\n{caption.text}\n"
         for number, caption in enumerate(captions(words, chars_per_caption=chars_per_caption), 1)
@@ -120,7 +120,7 @@ def to_srt(words: Iterable[TimedWord], *, chars_per_caption: int = DEFAULT_CHARS
 
 
 def to_vtt(words: Iterable[TimedWord], *, chars_per_caption: int = DEFAULT_CHARS_PER_CAPTION) -> str:
-    """WebVTT (https://www.w3.org/TR/webvtt1/): `&`, `<` and `>` are escaped as its cue text demands."""
+    """WebVTT (https://www.w3.org/TR/webvtt1/): `&`, `<` and `>` are escaped, as its cue text requires."""
     blocks = (
         f"{_clock(caption.start, '.')} --> {_clock(caption.end, '.')}\n{_escape(caption.text)}\n"
         for caption in captions(words, chars_per_caption=chars_per_caption)

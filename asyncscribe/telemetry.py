@@ -1,7 +1,7 @@
 """Traces and metrics of a client, by OpenTelemetry: `with instrumented(client):`.
 
-Each job is a span "transcribe" in the trace of whoever asked for it, with a child for each step: "upload", "slot" (its
-wait for one), "submission" and "wait" (for the service). All of it is made of the client's events and statistics; the
+Each job is a span "transcribe" in its caller's trace, with a child for each step: "upload", "slot" (waiting for a
+slot), "submission" and "wait" (for the service). Everything is derived from the client's events and statistics; the
 engine knows nothing of it.
 """
 
@@ -34,9 +34,9 @@ except ImportError as error:
 
 __all__ = ["instrumented"]
 
-#: Seconds between two looks at the client's statistics, whose gauges are no older.
+#: Seconds between readings of the client's statistics; the gauges are at most this old.
 PERIOD = 1.0
-#: Upper bounds of the histograms, seconds: from a short recording to a batch that waits for its slots.
+#: Upper bounds of the histograms' buckets, seconds: from a short recording to a batch that waits for its slots.
 BOUNDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0)
 
 #: The child span of each state that is not final.
@@ -47,19 +47,19 @@ _STEPS = {
     JobState.QUEUED: "wait",
     JobState.PROCESSING: "wait",
 }
-#: States in which no job begins: whoever is seen there first began before.
+#: States in which no job starts: a job first seen in one of them started earlier.
 _LATE = {JobState.SUBMITTING, JobState.QUEUED, JobState.PROCESSING}
 
-#: Name, unit and description of each gauge, and where its value is found.
+#: Name, unit, description and value of each gauge.
 _GAUGES: tuple[tuple[str, str, str, Callable[[ClientStatistics], int]], ...] = (
     ("asyncscribe.jobs.in_flight", "{job}", "Jobs that hold a slot", lambda stats: stats.jobs.held),
     ("asyncscribe.jobs.limit", "{job}", "Jobs that may hold a slot", lambda stats: stats.jobs.limit),
     ("asyncscribe.jobs.waiting", "{job}", "Jobs that wait for a slot", lambda stats: stats.jobs.waiting),
-    ("asyncscribe.jobs.queued", "{job}", "Jobs that wait at the service", lambda stats: stats.watcher.queued),
+    ("asyncscribe.jobs.queued", "{job}", "Jobs that are queued at the service", lambda stats: stats.watcher.queued),
     (
         "asyncscribe.requests.allowance",
         "{request}",
-        "Requests that the allowance has left",
+        "Requests that are left of the allowance",
         lambda stats: stats.transport.gate.allowed - stats.transport.gate.used,
     ),
 )
@@ -74,19 +74,19 @@ def instrumented(
 ) -> Iterator[None]:
     """Trace and measure what a client does, for as long as the context lasts.
 
-    Enter it before the client is opened, and jobs that are cut off by the client's end are seen, too:
+    Enter it before the client is opened, so that jobs which closing the client cuts off are recorded too:
 
         client = AsyncClient()
         with instrumented(client):
             async with client:
                 transcript = await client.transcribe("interview.mp3")
 
-    Spans that are open when the context ends are ended then. Neither the key nor a URL's query is in any of it.
+    Spans that are still open when the context ends are ended then. Neither the key nor a URL's query is ever included.
 
     Args:
         client: The client; open or not yet.
-        tracer_provider: Where spans go; None takes OpenTelemetry's global one.
-        meter_provider: Where metrics go; None takes OpenTelemetry's global one.
+        tracer_provider: Where spans go; None means OpenTelemetry's global one.
+        meter_provider: Where metrics go; None means OpenTelemetry's global one.
     """
     tracer = trace.get_tracer("asyncscribe", __version__, tracer_provider)
     instruments = _instruments(meter_provider)
@@ -100,7 +100,7 @@ def instrumented(
 
 
 class _Instruments:
-    """The instruments of one meter, for all clients: OpenTelemetry never lets go of one, and asks the first alone."""
+    """The instruments of one meter, shared by all clients: OpenTelemetry never drops one, and reads only the first."""
 
     def __init__(self, meter: Meter) -> None:
         self.observers: tuple[_Observer, ...] = ()
@@ -117,7 +117,7 @@ class _Instruments:
         )
         self.uploaded = meter.create_counter("asyncscribe.upload.io", "By", "Bytes handed to connections by uploads")
         self.duration = meter.create_histogram(
-            "asyncscribe.job.duration", "s", "From a job's begin to its end", explicit_bucket_boundaries_advisory=BOUNDS
+            "asyncscribe.job.duration", "s", "From a job's start to its end", explicit_bucket_boundaries_advisory=BOUNDS
         )
         self.queueing = meter.create_histogram(
             "asyncscribe.queue.duration", "s", "A job's wait for a slot", explicit_bucket_boundaries_advisory=BOUNDS
@@ -128,8 +128,8 @@ class _Instruments:
 
     @contextmanager
     def observing(self, observer: _Observer) -> Iterator[None]:
-        """Have the gauges show this one as well, for as long as the context lasts."""
-        # A new tuple each time, as the exporter's thread may go through one at the moment.
+        """Include this observer in the gauges, for as long as the context lasts."""
+        # A new tuple each time, because the exporter's thread may be iterating the old one.
         with _lock:
             self.observers = (*self.observers, observer)
         try:
@@ -139,10 +139,10 @@ class _Instruments:
                 self.observers = tuple(other for other in self.observers if other is not observer)
 
     def _observed(self, value: Callable[[ClientStatistics], int], _: CallbackOptions) -> Iterable[Observation]:
-        """The sum for each address, since two observations of the same attributes would hide each other."""
+        """The sum for each address, because two observations with the same attributes would hide each other."""
         sums: dict[str, int] = defaultdict(int)
         for observer in self.observers:
-            # Maybe in the exporter's thread, so what is read has been taken on the event loop.
+            # This may run in the exporter's thread, so it reads statistics that were taken on the event loop.
             statistics = observer.statistics
             if statistics is not None and observer.pulse.lag() is not None:
                 sums[observer.address] += value(statistics)
@@ -160,7 +160,7 @@ _lock = Lock()
 def _instruments(provider: MeterProvider | None) -> _Instruments:
     if provider is metrics.get_meter_provider():
         provider = None
-    # The global provider may be set later, and the instruments that were made before are its own then.
+    # The global provider may be set later; instruments that were made before then belong to it.
     key = metrics if provider is None else provider
     with _lock:
         if key not in _known:
@@ -169,7 +169,7 @@ def _instruments(provider: MeterProvider | None) -> _Instruments:
 
 
 class _Pulse:
-    """A tick on the client's event loop, and how late it is fired. It is a timer, and no task that could be left.
+    """A tick on the client's event loop, and how late it fires. A timer, because a task could be left behind.
 
     Args:
         beat: Called at the start and with every tick.
@@ -182,7 +182,7 @@ class _Pulse:
         self._due = self._late = 0.0
 
     def start(self) -> None:
-        """Begin, if a loop runs that is not the one of before."""
+        """Start, if a loop is running that is not the previous one."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -195,19 +195,19 @@ class _Pulse:
             self._beat()
 
     def stop(self) -> None:
-        """End it."""
+        """Stop ticking."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop = None
 
     def lag(self) -> float | None:
-        """Seconds by which the last tick was late, or this one already is; None while the loop does not run."""
+        """Seconds by which the last tick was late, or the next one already is; None while the loop does not run."""
         loop = self._loop
         return max(self._late, loop.time() - self._due) if loop is not None and loop.is_running() else None
 
     def _wind(self, loop: asyncio.AbstractEventLoop) -> None:
         self._due = loop.time() + PERIOD
-        # Without the context of whoever happens to start it, whose span would be taken for the cause.
+        # With an empty context: the span of the code that happens to start it must not become the parent.
         self._timer = loop.call_at(self._due, self._fire, loop, context=EmptyContext())
 
     def _fire(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -221,11 +221,11 @@ class _JobSpan:
 
     Args:
         tracer: Makes spans.
-        event: The first that is seen of the job.
+        event: The job's first event.
         address: The service's host.
         now: Seconds of the loop's clock.
-        late: Whether the job began before it was seen. Then the present context may be that of another job, which
-            looks at the service for both.
+        late: Whether the job started before its first event here. Then the present context may be that of another job,
+            which polls the service for both.
     """
 
     def __init__(self, tracer: Tracer, event: JobEvent, address: str, now: float, *, late: bool) -> None:
@@ -243,12 +243,12 @@ class _JobSpan:
         self._child: Span | None = None
 
     def enter(self, step: str, now: float) -> None:
-        """Begin the child for a step."""
+        """Start the child for a step."""
         self._child = self._tracer.start_span(step, self.context)
         self.step, self.entered = step, now
 
     def leave(self, problem: str | None = None) -> None:
-        """End the child, if there is one."""
+        """End the child, if any."""
         if self._child is not None:
             if problem is not None:
                 self._child.set_status(Status(StatusCode.ERROR, problem))
@@ -256,18 +256,18 @@ class _JobSpan:
         self.step = self._child = None
 
     def end(self) -> None:
-        """End all of it."""
+        """End the span and its child."""
         self.leave()
         self.span.end()
 
 
 class _Observer:
-    """Takes the events of one client, and its statistics once in a while.
+    """Receives the events of one client, and reads its statistics periodically.
 
     Args:
         client: The client.
         tracer: Makes spans.
-        instruments: Take what is measured.
+        instruments: Record the measurements.
     """
 
     def __init__(self, client: AsyncClient, tracer: Tracer, instruments: _Instruments) -> None:
@@ -283,7 +283,7 @@ class _Observer:
         self.pulse.start()
 
     def __call__(self, event: Event) -> None:
-        """Take an event."""
+        """Handle an event."""
         self.pulse.start()
         match event:
             case StateChanged():
@@ -294,7 +294,7 @@ class _Observer:
                 self._instruments.retries.add(1, self._attributes)
 
     def close(self) -> None:
-        """End what is open."""
+        """End all open spans."""
         self.pulse.stop()
         self._refresh()
         while self._jobs:
@@ -346,7 +346,7 @@ class _Observer:
         try:
             return self._client.stats
         except RuntimeError:
-            # It was never opened and no loop runs, so it has no clock, and nothing to tell either.
+            # It was never opened and no loop runs, so it has no clock, and nothing to report.
             return None
 
     def _refresh(self) -> None:

@@ -12,9 +12,9 @@ In Starlette or FastAPI, with `async with receiver:` in the lifespan:
         status = await receiver.receive(request.headers, request.stream())
         return Response(status_code=status)
 
-The service counts any 2xx within 10 s, tries up to ten times, and gives up at once on a 4xx. So a handler that fails is
-answered with 500, to be called again; one that takes long goes on in the background; what is no notification, or does
-not know the secret, is refused with a 4xx.
+The service accepts any 2xx within 10 s, tries up to ten times, and gives up at once on a 4xx. So if a handler fails,
+the answer is 500, and the handler is called again; a slow handler goes on in the background; requests that are not
+notifications, or lack the secret, are refused with a 4xx.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from asyncscribe.models.notifications import Notification, RedactedAudioReady, T
 
 __all__ = ["Notification", "RedactedAudioReady", "TranscriptEnded", "WebhookReceiver"]
 
-#: Seconds after which the answer is given whatever the handler does; the service waits for 10.
+#: Seconds after which the answer is sent, whatever the handler does; the service waits for 10.
 ANSWER_WITHIN = 8.0
-#: A notification is a hundred bytes and a signed URL; more is not one.
+#: A notification is a hundred bytes and a signed URL; a larger body is not one.
 LARGEST_BODY = 64 * 1024
 #: Notifications that are remembered, so that repeats are not handled twice.
 REMEMBERED = 10_000
-#: Handlers that go on in the background at most; beyond, the service is asked to come again.
+#: Most handlers in the background; beyond that, the service is asked to try again.
 BACKGROUND = 1_000
 
 
@@ -50,9 +50,9 @@ class WebhookReceiver:
 
     Args:
         handler: Called once for each notification; a repeat is answered without it. If it raises, the service is asked
-            to repeat the notification, and it is called again.
+            to repeat the notification, and the handler is called again.
         header_name: The header of `TranscriptionConfig.with_webhook`.
-        header_value: Its value. Without both nothing is checked: anybody who knows the URL can call it.
+        header_value: Its value. Without both, nothing is checked: anybody who knows the URL can call it.
         answer_within: Seconds to wait for the handler before the answer.
 
     Raises:
@@ -96,10 +96,10 @@ class WebhookReceiver:
         return web.Response(status=await self.receive(request.headers, request.content.iter_any()))
 
     async def receive(self, headers: Mapping[str, str], body: bytes | AsyncIterable[bytes]) -> int:
-        """Take a request and return the status to answer.
+        """Handle a request and return the status to answer with.
 
         Args:
-            headers: The headers; looked up without regard to case if the mapping does so.
+            headers: The headers; case-insensitive if the mapping is.
             body: The body, or its pieces.
         """
         if not self._is_authentic(headers):
@@ -116,7 +116,7 @@ class WebhookReceiver:
     def _is_authentic(self, headers: Mapping[str, str]) -> bool:
         if self._header_name is None:
             return True
-        # In constant time, so that the value can't be found out letter by letter.
+        # In constant time, so that the value can't be guessed letter by letter.
         given = headers.get(self._header_name) or headers.get(self._header_name.lower()) or ""
         return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._header_value)
 
@@ -132,7 +132,7 @@ class WebhookReceiver:
         with anyio.move_on_after(self._answer_within):
             await ended.wait()
             return 200 if notification in self._handled else 500
-        # It goes on; that it was received is true, and there is no later answer to give.
+        # The handler goes on: the notification was received, and no later answer is possible.
         return 200
 
     async def _handle(self, notification: Notification) -> None:

@@ -1,1 +1,1 @@
-"""The HTTP API: its requests, how they are sent, what they answer. Private to the library."""
+"""The HTTP API: its requests, how they are sent, and how answers are read. Private to the library."""

@@ -1,7 +1,7 @@
-"""The service's time, as its answers tell it, carried on by this process's monotonic clock.
+"""The service's time, taken from its answers and continued by this process's monotonic clock.
 
-Whether a job was created before or after an attempt to submit it is decided in the service's time alone. The wall clock
-of this machine may be wrong, and may be set while jobs are under way.
+Whether a job was created before or after an attempt to submit it is decided in the service's time alone, because this
+machine's wall clock may be wrong, or be set while jobs are under way.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from statistics import median
 
 from asyncscribe.api import protocol
 
-#: Of so many answers the median counts: one server of the service, or one proxy, may have a wrong clock.
+#: The median of this many answers counts: one server of the service, or one proxy, may have a wrong clock.
 REMEMBERED = 5
 
 
 class ServiceClock:
-    """Tells the service's time, to the second, since `Date` headers tell no more."""
+    """The service's time, to the second, because `Date` headers are no more precise."""
 
     def __init__(self) -> None:
         self._text: str | None = None
@@ -26,13 +26,13 @@ class ServiceClock:
         self._offset: float | None = None
 
     def observe(self, text: str | None, now: float) -> None:
-        """Take a `Date` header.
+        """Record a `Date` header.
 
         Args:
             text: The header; None if there was none.
             now: Seconds of the monotonic clock at which the answer came.
         """
-        # It changes once a second, answers come by the hundred.
+        # The header changes once a second; answers may come by the hundred.
         if text != self._text and (date := protocol.http_date(text)) is not None:
             self._text = text
             self._offsets.append(date.timestamp() - now)
@@ -40,15 +40,15 @@ class ServiceClock:
 
     @property
     def is_known(self) -> bool:
-        """Whether an answer has told the time."""
+        """Whether an answer has shown the time."""
         return self._offset is not None
 
     def at(self, moment: float) -> datetime | None:
-        """The service's time, UTC, at a moment of the monotonic clock, in seconds; None if no answer has told it."""
+        """The service's time, UTC, at a moment of the monotonic clock, in seconds; None while it is unknown."""
         return None if self._offset is None else datetime.fromtimestamp(self._offset + moment, UTC)
 
     def ahead(self, moment: float, local: float) -> float | None:
-        """Seconds by which the service's clock is ahead of a local one; None if no answer has told it.
+        """Seconds by which the service's clock is ahead of a local one; None while it is unknown.
 
         Args:
             moment: Seconds of the monotonic clock.

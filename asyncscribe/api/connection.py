@@ -1,4 +1,4 @@
-"""One attempt at one request: aiohttp, the key, timeouts, and whether a byte of it can have left."""
+"""One attempt at one request: aiohttp, the key, timeouts, and whether any byte may have been sent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from asyncscribe.errors import NotOpen, ServiceError, TransportError, Unreadable
 from asyncscribe.masking import Secret, masked
 from asyncscribe.settings import Settings, Timeouts
 
-#: Most bytes of a download handed on at once.
+#: Most bytes of a download yielded at once.
 DOWNLOAD_BYTES = 1024 * 1024
 
 T = TypeVar("T")
@@ -37,33 +37,33 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Custody(Protocol[T_contra]):
-    """Looks after a request that may cost money, so that whatever happens it is known what became of it."""
+    """Tracks a request that may cost money, so that its outcome is known whatever happens."""
 
     def shielded(self) -> AbstractContextManager[object]:
-        """A section around one attempt, which no cancellation cuts off."""
+        """A section around one attempt that no cancellation cuts off."""
         ...
 
     async def leaving(self) -> None:
-        """Awaited when there is a connection to write to. What it raises stops the attempt."""
+        """Awaited when there is a connection to write to. An exception stops the attempt."""
         ...
 
     def permit(self) -> None:
         """Called right before the first byte is written: no await lies in between, and no other task runs.
 
-        What it raises stops the attempt, of which nothing was sent.
+        An exception stops the attempt, of which nothing was sent.
         """
         ...
 
     def answered(self, answer: T_contra) -> None:
-        """Takes what the answer says the moment that it is read: nothing is awaited in between."""
+        """Called with the answer as soon as it is read: nothing is awaited in between."""
         ...
 
     def failed(self, error: ServiceError) -> None:
-        """Takes how an attempt failed."""
+        """Called with the error of a failed attempt."""
         ...
 
     def cut_off(self, request: str) -> ServiceError:
-        """The failure of an attempt that was cut off all the same."""
+        """The error for an attempt that was cut off after all."""
         ...
 
 
@@ -74,7 +74,7 @@ class ConnectionStatistics:
     Attributes:
         requests: Attempts, failed ones included.
         hidden_repeats: Requests that aiohttp sent again by itself, because a kept connection turned out to be dead.
-        connections: Connections that were made; the other requests found one that was kept.
+        connections: Connections that were made; all other requests reused one.
         bytes_uploaded: Bytes handed to connections by uploads.
     """
 
@@ -86,11 +86,11 @@ class ConnectionStatistics:
 
 @dataclass(slots=True)
 class _Attempt:
-    """What becomes of one attempt: aiohttp does not tell whether the service can have acted."""
+    """How far one attempt got: aiohttp does not report whether the service can have acted."""
 
     custody: Custody[Any] | None
     on_repeat: Callable[[], None]
-    #: Whether aiohttp has made a request of it, so that it says when that is written.
+    #: Whether aiohttp has made a request object, which reports when it is written.
     made: bool = False
     #: Whether a byte of it may have been written.
     left: bool = False
@@ -137,7 +137,7 @@ class _Guarded(aiohttp.BytesPayload):
 
 
 class _Request(aiohttp.ClientRequest):
-    """Says when it is written. Tracing would cost 30 µs a request, and does not say."""
+    """Reports when it is written. Tracing would cost 30 µs a request, and does not report that."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -154,13 +154,13 @@ class _Request(aiohttp.ClientRequest):
 class Connection:
     """Sends requests to one host with one key, each once. An async context manager.
 
-    Uploads have sockets of their own: a hundred slow ones must not keep a status from being asked for.
+    Uploads have separate sockets: a hundred slow ones must not hold up status requests.
 
     Args:
         settings: Address and key.
-        timeouts: When to give a silent connection up.
-        network: How it is reached.
-        on_repeat: Called when aiohttp sends a request once more by itself.
+        timeouts: When to give up a silent connection.
+        network: How the service is reached.
+        on_repeat: Called when aiohttp sends a request again by itself.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class Connection:
 
     async def __aenter__(self) -> Self:
         self._proxy = self._network.proxy_for(self._settings.base_url)
-        # Asked for at every answer.
+        # Bound once, because it is called for every answer.
         self._now = asyncio.get_running_loop().time
         async with AsyncExitStack() as stack:
             self._requests = await stack.enter_async_context(self._network.open(_Request, self._socket))
@@ -231,16 +231,16 @@ class Connection:
         *,
         custody: Custody[T] | None = None,
     ) -> T:
-        """Send a request once and return what its answer says.
+        """Send a request once and return the parsed answer.
 
         Args:
-            request: What to ask.
+            request: What to send.
             body: The bytes of an upload.
-            progress: Called with how many of them were handed to the connection.
-            custody: Learns when it leaves, and what is answered.
+            progress: Called with how many bytes were handed to the connection.
+            custody: Notified when the request leaves and when it is answered.
 
         Raises:
-            ServiceError: There was no answer, or one that says no.
+            ServiceError: There was no answer, or an error.
             SourceError: The body could not be read.
         """
         self.statistics.requests += 1
@@ -255,8 +255,8 @@ class Connection:
             return await self._send(request, attempt, self._requests, headers, data, self._request_timeout)
         finally:
             _attempt.reset(token)
-            # Timers copy the context and keep it for a minute, cancelled or not: through the custody they would keep
-            # the job and its transcript.
+            # Timers copy the context and keep it for a minute, even when cancelled; through the custody they would
+            # keep the job and its transcript alive.
             attempt.custody = None
 
     def _repeated(self) -> None:
@@ -292,16 +292,16 @@ class Connection:
                 if attempt.custody is not None:
                     attempt.custody.answered(answers[0])
         except TRANSLATED as error:
-            # An answer that was read counts, whatever becomes of its connection.
+            # An answer that was read counts, whatever happens to its connection.
             left = attempt.left or not attempt.made
             problem = None if answers else attempt.refusal or translate(request, error, left=left)
         if problem is not None:
-            # Out here it has neither cause nor context.
+            # Raised out here, it has neither cause nor context.
             raise problem
         return answers[0]
 
     def _address(self, request: Request[Any]) -> URL:
-        # Put together of parts: taking each request's address apart again takes longer than all else here.
+        # Built from parts, because parsing each request's address again takes longer than everything else here.
         url = self._base.with_path(self._base_path + request.path, encoded=True)
         return url.with_query(request.query) if request.query else url
 
@@ -315,7 +315,7 @@ class Connection:
         except UnreadableAnswer:
             if self._without_key(content) == content:
                 raise
-        # The error quotes the answer: it is made once more, of the answer without the key.
+        # The error quotes the answer, so it is raised from an answer without the key.
         return request.read(request, self._without_key(content))
 
     def _without_key(self, content: bytes) -> bytes:
@@ -365,5 +365,5 @@ class Connection:
             raise problem
 
     def clock_ahead(self) -> float | None:
-        """Seconds by which the service's clock is ahead of this machine's; None if no answer has told it."""
+        """Seconds by which the service's clock is ahead of this machine's; None while it is unknown."""
         return self.clock.ahead(self._now(), time.time())

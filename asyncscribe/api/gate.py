@@ -2,8 +2,8 @@
 
 Requests wait in a lane (`policies.window.Lane`), the highest priority first and first come, first served among equals.
 They are let through when the pause that the service asked for is over, the window of the allowance has room for their
-lane, a connection is free, and, for a repeat, the retry budget has a token. One timer serves all that wait; a request
-is woken when its turn has come and not before.
+lane, a connection is free, and, for a repeat, the retry budget has a token. One timer serves all waiting requests; a
+request is woken only when its turn has come.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from asyncscribe.policies.window import LANES, LEAST_REQUESTS, HttpBudget, Lane,
 #: Requests under way at once. The allowance is 67 requests a second in the long run; at half a second an answer that
 #: keeps 34 connections busy. The rest are for bursts. Uploads are not counted: they have connections of their own.
 CONNECTIONS = 100
-#: The share of them that polls may take: a service that answers nothing must not keep results and submissions out.
+#: The share of them that polls may take: when the service answers nothing, results and submissions must still get in.
 POLL_CONNECTIONS = 0.6
-#: Seconds. A rounding error's worth of waiting would let no time pass on a clock of coarser steps.
+#: Seconds. A delay the size of a rounding error would let no time pass on a coarser clock.
 SHORTEST_WAIT = 0.001
 
 
@@ -36,8 +36,8 @@ class GateStatistics:
         waiting: Requests that wait.
         under_way: Requests that were let through and have not ended, without uploads.
         used: Requests that count in the allowance's window.
-        allowed: Requests that the allowance's window holds.
-        retries: Repeats of failed requests that may be sent at this moment.
+        allowed: Requests that fit into the allowance's window.
+        retries: Repeats of failed requests that may be sent now.
         paused: Seconds for which nothing is sent, because the service asked for it.
     """
 
@@ -51,7 +51,7 @@ class GateStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Leave to send one request; to be given back with `Gate.leave`.
+    """Permission to send one request; to be returned with `Gate.leave`.
 
     Attributes:
         lane: What the request is for.
@@ -75,7 +75,7 @@ class _Waiter:
 
 
 class _Line:
-    """Those who wait in one lane, in their order; whoever has gone is dropped on the way."""
+    """The waiters of one lane, in order; cancelled ones are dropped on the way."""
 
     def __init__(self) -> None:
         self._waiters: list[_Waiter] = []
@@ -97,7 +97,7 @@ class _Line:
         heapq.heappop(self._waiters)
 
     def dropped(self) -> None:
-        """Somebody has gone; once half of them have, the rest moves up."""
+        """Count a cancelled waiter; once half of the heap is cancelled, it is rebuilt."""
         self._gone += 1
         if self._gone > 32 and self._gone > len(self._waiters) // 2:
             self._waiters = [waiter for waiter in self._waiters if not waiter.turn.done()]
@@ -129,7 +129,7 @@ class Gate:
         self._pauses = Pauses()
         self._bounds = (connections, connections, max(1, int(POLL_CONNECTIONS * connections)))
         self._emit = on_event
-        # Repeats stand apart, so that those for whom there is no token hold nobody up.
+        # Repeats have separate lines, so that those without a token hold nobody up.
         self._lines = {(lane, repeat): _Line() for lane in Lane for repeat in (False, True)}
         self._arrivals = count()
         self._waiting = 0
@@ -142,13 +142,13 @@ class Gate:
         return f"<Gate {sum(self._under_way)} under way, {self._waiting} waiting>"
 
     def share(self, clients: int) -> None:
-        """So many clients use the allowance of one account; each takes its part of it."""
+        """Take an equal part of the account's allowance, because this many clients share it."""
         self.resize(replace(self._budget, requests=max(LEAST_REQUESTS, self._budget.requests // clients)))
 
     def open(self) -> None:
         """Let requests through from now on."""
         self._is_open = True
-        # Asked for several times a request.
+        # Bound once, because it is called several times per request.
         self._now = asyncio.get_running_loop().time
 
     def close(self) -> None:
@@ -174,12 +174,12 @@ class Gate:
         )
 
     def resize(self, budget: HttpBudget) -> None:
-        """Change the allowance, such as a process's share of it when others come and go."""
+        """Change the allowance, e.g. a process's share of it when others come and go."""
         self._window.resize(budget)
         self._advance()
 
     async def enter(self, lane: Lane, priority: int = 0, *, repeat: bool = False, connected: bool = True) -> Pass:
-        """Wait for leave to send a request.
+        """Wait for permission to send a request.
 
         Args:
             lane: What it is for.
@@ -207,29 +207,29 @@ class Gate:
                 line.dropped()
                 self._advance()
             elif turn.exception() is None:
-                # Let through in the same moment: the next one goes instead.
+                # Let through at the same moment: the next one goes instead.
                 self.leave(turn.result())
             raise
 
     def leave(self, granted: Pass) -> None:
-        """The request has ended, in whatever way."""
+        """The request has ended, successfully or not."""
         if granted.connected:
             self._under_way[granted.lane] -= 1
         if self._waiting:
             self._advance()
 
     def succeeded(self, granted: Pass) -> None:
-        """The request was answered properly."""
+        """The request succeeded."""
         self._retries.succeeded(self._now(), repeat=granted.repeat)
         self._pauses.succeeded(granted.sent)
         if self._waiting:
             self._advance()
 
     def refused(self, granted: Pass, retry_after: float | None, *, rate_limited: bool = True) -> None:
-        """The service asks everybody to wait.
+        """The service asks all requests to wait.
 
         Args:
-            granted: Of the request that was refused.
+            granted: The pass of the request that was refused.
             retry_after: Seconds that the answer asks for; None if it names none.
             rate_limited: Whether it was refused for its rate (429), so that others must be using the same allowance.
         """
@@ -241,7 +241,7 @@ class Gate:
             self._emit(RequestsPaused(until - now))
 
     def repeated_by_itself(self, lane: Lane) -> None:
-        """Count a request that was sent again below, without passing here."""
+        """Count a request that aiohttp sent again without passing here."""
         self._window.record(self._now(), lane)
 
     def _grant(self, now: float, lane: Lane, *, repeat: bool, connected: bool) -> Pass:
@@ -253,7 +253,7 @@ class Gate:
         return Pass(lane, repeat, connected, now)
 
     def _delay(self, now: float, lane: Lane, *, repeat: bool, connected: bool) -> float:
-        """Seconds until a request may be sent, 0 if it may now; infinity if it has to wait for another's end."""
+        """Seconds until a request may be sent, 0 if it may now; infinity if another one must end first."""
         if now < self._pauses.until:
             return self._pauses.until - now
         under_way = sum(self._under_way)
@@ -265,7 +265,7 @@ class Gate:
         return max(delay, self._retries.delay(now)) if repeat else delay
 
     def _advance(self) -> None:
-        """Let everybody through whose turn it is, and come back when it is the next one's."""
+        """Let all requests through whose turn it is, and set the timer for the next one."""
         self._disarm()
         now = self._now()
         soonest = float("inf")
@@ -286,7 +286,7 @@ class Gate:
             self._timer = asyncio.get_running_loop().call_at(now + max(soonest, SHORTEST_WAIT), self._advance)
 
     def _next_line(self, now: float, lane: Lane) -> _Line | None:
-        """The line of a lane whose first one is the next to go; a repeat only if there is a token for it."""
+        """The line of a lane whose first request goes next; the repeats' one only if they have a token."""
         fresh, repeats = self._lines[lane, False], self._lines[lane, True]
         first, repeat = fresh.first(), repeats.first()
         if repeat is None or self._retries.delay(now) > 0:

@@ -1,4 +1,4 @@
-"""The one way through the pages of the list of transcripts."""
+"""Iterates over the pages of the list of transcripts."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ async def pages(
     priority: int = 0,
     retry: bool = True,
 ) -> AsyncGenerator[ListPage, None]:
-    """The pages of a list, newest first, each asked for when it is wanted.
+    """The pages of a list, newest first, each requested when it is needed.
 
-    However many items the service puts on a page, only its own word (`prev_url`) says that there are no more.
+    Only `prev_url` says whether there is another page, however many items the service puts on one.
 
     Args:
         transport: Sends.
-        page_size: Items asked for at once, 1 to 200.
+        page_size: Items per request, 1 to 200.
         status: See `protocol.list_transcripts`, also for the other filters.
         created_on: A filter.
         before_id: A filter; where the first page begins.
         after_id: A filter.
         throttled_only: A filter.
         lane: What the requests are for.
-        priority: Their place in it.
+        priority: Their priority in the lane.
         retry: Whether failed requests are repeated.
 
     Raises:
@@ -57,7 +57,7 @@ async def pages(
         )
         page = await transport.send(request, lane=lane, priority=priority, retry=retry)
         yield page
-        # A list that leads in a circle ends where it began.
+        # A list that loops ends where the loop closes.
         if page.older is None or page.older in seen:
             return
         seen.add(page.older)

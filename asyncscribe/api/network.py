@@ -1,4 +1,4 @@
-"""The way to the service: proxies, certificates, further headers, and sockets that may be the caller's."""
+"""How the service is reached: proxies, certificates, extra headers, and optionally the caller's session."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from asyncscribe.errors import ConfigurationError
 from asyncscribe.masking import Secret, masked
 from asyncscribe.version import __version__
 
-#: Idle sockets are closed after this many seconds. Shorter than the 60 s of the usual load balancer, so that it is
-#: this side that closes: a submission sent into a connection that the other side just closed would be in doubt.
+#: Idle sockets are closed after this many seconds. Shorter than the usual load balancer's 60 s, so that this side
+#: closes first: a submission sent into a connection that the other side has just closed would be in doubt.
 KEEPALIVE = 15.0
 #: RFC 9110, section 5: the characters of a header's name, and those that its value can't have.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NO_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-#: What belongs to each request, and not to the caller.
+#: Headers that the client sets for each request; the caller can't.
 _OURS = frozenset({"authorization", "content-length", "content-type", "host", "transfer-encoding", "connection"})
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """How the service is reached. Checked when it is made.
+    """How the service is reached. Checked on construction.
 
     Attributes:
         trust_env: Use the proxies named in `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
-        proxy: The proxy for everything, `http://user:password@host:port`; the environment does not count then.
-        ssl_context: Which certificates are trusted, and which are shown.
-        session: A session of the caller's, whose connections, cookies, headers and trace configurations are used.
+        proxy: The proxy for everything, `http://user:password@host:port`; the environment is then ignored.
+        ssl_context: Which certificates are trusted, and which are presented.
+        session: The caller's session, whose connections, cookies, headers and trace configurations are used.
         headers: Sent with every request to the service, and to nobody else.
 
     Raises:
@@ -65,7 +65,7 @@ class Network:
         """The proxy for an address; None for none.
 
         Raises:
-            ConfigurationError: The environment names one that HTTP can't go through.
+            ConfigurationError: The environment names one that is not an HTTP proxy.
         """
         if self.proxy is not None:
             return self.proxy
@@ -74,17 +74,17 @@ class Network:
     def open(
         self, request_class: type[aiohttp.ClientRequest], socket_factory: Callable[[aiohttp.AddrInfoType], socket]
     ) -> aiohttp.ClientSession:
-        """A session to send by, to be closed; the caller's own stays open.
+        """A session to send with, to be closed after use; the caller's own stays open.
 
-        It is one of ours in any case: one that repeats by itself would pay twice.
+        It is always one of ours, because a session that repeats requests by itself could pay twice.
 
         Raises:
             ConfigurationError: The caller's session is closed.
         """
         agent = {"User-Agent": f"asyncscribe/{__version__} aiohttp/{aiohttp.__version__}"}
         if self.session is None:
-            # The gate bounds the requests and the upload limiter the uploads. A bound here would let requests wait
-            # where their timeouts run already.
+            # The gate bounds the requests and the upload limiter the uploads. With a bound here, requests would wait
+            # after their timeouts have started.
             return aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=0, keepalive_timeout=KEEPALIVE, socket_factory=socket_factory, ssl=self.ssl_context or True
@@ -92,7 +92,7 @@ class Network:
                 request_class=request_class,
                 headers=agent,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # With its own way aiohttp would also read .netrc, whose entries contradict the key.
+                # With True, aiohttp would also read .netrc, whose entries conflict with the key.
                 trust_env=False,
             )
         if self.session.closed:
@@ -109,10 +109,10 @@ class Network:
 
 
 def proxy_of_environment(url: str) -> str | None:
-    """The proxy that the environment names for an address; None where it names none, or exempts the host.
+    """The proxy that the environment names for an address; None if it names none, or exempts the host.
 
     Raises:
-        ConfigurationError: It is none that HTTP can go through.
+        ConfigurationError: It is not an HTTP proxy.
     """
     parts = urlsplit(url)
     proxy = getproxies().get(parts.scheme)
@@ -139,7 +139,7 @@ def _checked_headers(headers: Mapping[Any, Any]) -> dict[str, str]:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ConfigurationError(f"{name!r} can't be the name of a header")
         if name.lower() in _OURS:
-            raise ConfigurationError(f"the header {name} is set by the client, request by request")
+            raise ConfigurationError(f"the header {name} is set by the client for each request")
         if not isinstance(value, str) or _NO_VALUE.search(value):
-            raise ConfigurationError(f"the value of the header {name} can't be sent: it must be a text of one line")
+            raise ConfigurationError(f"the value of the header {name} can't be sent: it must be one line of text")
     return dict(headers)

@@ -1,4 +1,4 @@
-"""What a page of the list of transcripts says. Pure; `protocol.read_page` is what everybody reads pages with."""
+"""Reads pages of the list of transcripts. Pure; all callers read pages through `protocol.read_page`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from asyncscribe.models.transcript import TranscriptId
 
 
 class ListedTranscript(msgspec.Struct, frozen=True):
-    """One item, as it came. Pages of 200 are read many times a second, so times stay texts.
+    """One item, as received. Pages of 200 are read many times a second, so times stay strings.
 
     Attributes:
         id: The service's id.
         status: As in `Transcript`.
         audio_url: What is transcribed.
-        created: When the service took the job.
+        created: When the service accepted the job.
         completed: When it was completed.
         error: Why it failed.
     """
@@ -34,7 +34,7 @@ class ListedTranscript(msgspec.Struct, frozen=True):
     error: Any = None
 
     def item(self) -> ListItem:
-        """The same as users see it."""
+        """The item as users see it."""
         return ListItem(
             id=self.id,
             status=self.status,
@@ -51,8 +51,8 @@ class ListPage:
     """A page of the list of transcripts.
 
     Attributes:
-        items: Newest first. What has no id or no status can't be read, and is left out.
-        older: The id before which the next page begins; None if this is the last one.
+        items: Newest first. Items without an id or a status are left out.
+        older: The id before which the next page begins; None if this is the last page.
     """
 
     items: list[ListedTranscript]
@@ -78,7 +78,7 @@ _LOOSE_PAGES = msgspec.json.Decoder(_LoosePage)
 
 
 def page_of(body: bytes) -> ListPage | None:
-    """Read a page; None if there is no list in it."""
+    """Read a page; None if it holds no list."""
     try:
         page = _PAGES.decode(body)
     except msgspec.ValidationError:
@@ -91,7 +91,7 @@ def page_of(body: bytes) -> ListPage | None:
 
 
 def _loosely(body: bytes) -> ListPage | None:
-    """Read a page that has something odd in it: every item that can be read counts."""
+    """Read a page with unexpected content: unreadable items are skipped."""
     try:
         page = _LOOSE_PAGES.decode(body)
     except (msgspec.DecodeError, RecursionError):
@@ -110,12 +110,12 @@ def _loosely(body: bytes) -> ListPage | None:
 def _page(items: list[ListedTranscript], prev_url: Any, *, known: bool) -> ListPage:
     """Find where the older items begin.
 
-    The API's `prev_url` leads to them, and is null at the end. Only the id is taken from it: an address in an answer
-    must not decide which host gets the key.
+    The API's `prev_url` points to them, and is null on the last page. Only the id is taken from it: an address in an
+    answer must not decide which host gets the key.
     """
     last = items[-1].id if items else None
     if not known:
-        # Nothing says that this is the end; the next page will.
+        # Nothing says that this is the last page, so the next one is requested.
         return ListPage(items, last)
     if not isinstance(prev_url, str) or not prev_url:
         return ListPage(items, None)

@@ -1,4 +1,4 @@
-"""What the HTTP API means, without sending anything: requests as values, answers read, errors told apart.
+"""The HTTP API without I/O: requests as values, parsing of answers, classification of errors.
 
 The API is described at https://www.assemblyai.com/docs/api-reference.
 """
@@ -24,11 +24,11 @@ from asyncscribe.models.transcript import Transcript, TranscriptId, UploadUrl
 
 #: Most items on one list page.
 LONGEST_PAGE = 200
-#: An error's text is cut to this many characters: what stands in front of the service may answer with a whole page.
+#: An error's text is cut to this many characters: a proxy in front of the service may answer with a whole page.
 LONGEST_MESSAGE = 300
 
 T_co = TypeVar("T_co", covariant=True)
-#: Reads the body of a successful answer; raises `UnreadableAnswer` if it is not what was promised.
+#: Reads the body of a successful answer; raises `UnreadableAnswer` if it is not as documented.
 Reader: TypeAlias = "Callable[[Request[Any], bytes], T_co]"
 
 
@@ -40,9 +40,9 @@ class Request(Generic[T_co]):
         method: HTTP method.
         path: Path, from `/v2` on.
         read: Reads its answer.
-        safe: Whether doing it twice is harmless. Only the creation of a transcript is not: it is paid for.
+        safe: Whether doing it twice is harmless. Only creating a transcript is not: it costs money.
         query: Query parameters.
-        json: The JSON body, if there is one.
+        json: The JSON body, if any.
     """
 
     method: str
@@ -62,7 +62,7 @@ def upload() -> Request[UploadUrl]:
 
 
 def create_transcript(audio_url: str, config: TranscriptionConfig) -> Request[Created]:
-    """Ask for a transcript. The only request that costs money and must not be repeated lightly."""
+    """Create a transcript: the only request that costs money, so it must not be repeated lightly."""
     fields = {**config.to_wire(), "audio_url": audio_url}
     if (value := fields.get("webhook_auth_header_value")) is not None:
         fields["webhook_auth_header_value"] = Secret(value)
@@ -70,16 +70,16 @@ def create_transcript(audio_url: str, config: TranscriptionConfig) -> Request[Cr
 
 
 def get_transcript(transcript_id: TranscriptId) -> Request[Transcript]:
-    """Ask for a transcript in whatever state it is.
+    """Get a transcript in any state.
 
     Raises:
-        ConfigurationError: The id can't be one: it would lead to another path.
+        ConfigurationError: The id is invalid: it would lead to another path.
     """
     return Request("GET", _path(transcript_id), read_transcript)
 
 
 def _path(transcript_id: TranscriptId) -> str:
-    # The service's ids are UUIDs; the vendor's command line client allows just these characters.
+    # The service's ids are UUIDs; the vendor's command line client allows exactly these characters.
     if not transcript_id or not all(c.isascii() and (c.isalnum() or c in "-_") for c in transcript_id):
         raise errors.ConfigurationError(f"{transcript_id!r} is not a transcript id")
     return f"/v2/transcript/{transcript_id}"
@@ -94,7 +94,7 @@ def list_transcripts(
     after_id: TranscriptId | None = None,
     throttled_only: bool = False,
 ) -> Request[ListPage]:
-    """Ask for one page of the account's transcripts, newest first.
+    """Get one page of the account's transcripts, newest first.
 
     Args:
         limit: Items on the page, 1 to 200.
@@ -122,7 +122,7 @@ def delete_transcript(transcript_id: TranscriptId) -> Request[Transcript]:
 
 
 def derived(transcript_id: TranscriptId, view: str, **query: str | None) -> Request[dict[str, Any]]:
-    """Ask for a view of a completed transcript: `sentences`, `paragraphs`, `word-search`, `redacted-audio`."""
+    """Get a view of a completed transcript: `sentences`, `paragraphs`, `word-search`, `redacted-audio`."""
     path = f"{_path(transcript_id)}/{view}"
     return Request(
         "GET", path, read_document, query={name: value for name, value in query.items() if value is not None}
@@ -130,7 +130,7 @@ def derived(transcript_id: TranscriptId, view: str, **query: str | None) -> Requ
 
 
 def subtitles(transcript_id: TranscriptId, form: str, chars_per_caption: int | None = None) -> Request[str]:
-    """Ask for the subtitles (`srt`, `vtt`) of a completed transcript."""
+    """Get the subtitles (`srt`, `vtt`) of a completed transcript."""
     query = {} if chars_per_caption is None else {"chars_per_caption": str(chars_per_caption)}
     return Request("GET", f"{_path(transcript_id)}/{form}", read_text, query=query)
 
@@ -170,10 +170,10 @@ def _read_upload(request: Request[Any], body: bytes) -> UploadUrl:
 
 
 class Created(msgspec.Struct, frozen=True):
-    """What the answer to a submission says, of which nothing but the id can be relied on.
+    """The answer to a submission; only the id can be relied on.
 
     Attributes:
-        id: The new job's.
+        id: The new job's id.
         status: As in `Transcript`.
         throttled: Whether the account's limit holds the job back; None if the service does not say.
     """
@@ -200,10 +200,11 @@ def _read_created(request: Request[Any], body: bytes) -> Created:
 
 
 def read_page(request: Request[Any], body: bytes) -> ListPage:
-    """The items of a list page; the one reader for everybody who looks at the list.
+    """The items of a list page; the only reader of list pages.
 
     Raises:
-        UnreadableAnswer: It holds no list of transcripts. That must not pass for an empty one: it would prove too much.
+        UnreadableAnswer: It holds no list of transcripts. That must not pass for an empty list, which would prove that
+            a job does not exist.
     """
     page = page_of(body)
     if page is None:
@@ -215,7 +216,7 @@ def read_transcript(request: Request[Any], body: bytes) -> Transcript:
     """The transcript of a successful answer.
 
     Raises:
-        UnreadableAnswer: The body is no JSON object, or has no id or no status: all else is optional.
+        UnreadableAnswer: The body is not a JSON object, or has no id or no status; all other fields are optional.
     """
     try:
         return Transcript.model_validate_json(body)
@@ -233,13 +234,13 @@ def read_transcript(request: Request[Any], body: bytes) -> Transcript:
 def api_error(
     request: Request[Any], status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
 ) -> errors.APIError:
-    """The error that an answer with a status of 300 or more, or 202, stands for.
+    """The error for an answer with status 202, or 300 and above.
 
     Args:
         request: What was asked.
         status: HTTP status.
-        headers: Headers, looked up without regard to case if the mapping does so.
-        body: Whatever came; JSON is promised for 4xx only.
+        headers: Headers; case-insensitive if the mapping is.
+        body: The body; the API documents JSON for 4xx only.
         now: The present time with a zone, for a `Retry-After` that is a date.
     """
     message = _message(body)
@@ -272,7 +273,7 @@ _KINDS: Mapping[int, type[errors.APIError]] = {
 def retry_after(value: str | None, now: datetime) -> float | None:
     """Seconds to wait, from a `Retry-After` header: whole seconds or an HTTP date (RFC 9110, 10.2.3).
 
-    None where there is no header or it can't be read. A date in the past is 0.
+    None if the header is missing or can't be read. A date in the past is 0.
     """
     if value is None:
         return None
@@ -288,7 +289,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
 
 
 def http_date(value: str | None) -> datetime | None:
-    """The time in a `Date` header, UTC; None where there is none or it can't be read."""
+    """The time in a `Date` header, UTC; None if it is missing or can't be read."""
     try:
         time = parsedate_to_datetime(value or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The bytes of a request and of its answer, in bounds: uploads that stall and answers without end are given up."""
+"""The bytes of a request and of its answer, bounded: stalled uploads and endless answers are given up."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from asyncscribe.api.protocol import Request
 from asyncscribe.containment import is_cancelled
 from asyncscribe.errors import SourceError, UnreadableAnswer
 
-#: Bytes handed to the connection at once, however large the chunks of a source are: what the socket does not take of
-#: them is copied. Measured by `benchmarks/upload.py`: pieces of 256 KiB take a quarter more time.
+#: Bytes handed to the connection at once, however large a source's chunks are, because bytes that the socket does not
+#: accept at once are copied. Measured by `benchmarks/upload.py`: pieces of 256 KiB take a quarter more time.
 PIECE_BYTES = 1024 * 1024
-#: Bytes of the longest answer that is read. A transcript of the longest recording that the service takes, ten hours,
-#: with utterances and sentiment for every word, is a fifth of it.
+#: Bytes of the longest answer that is read. A transcript of the longest recording that the service accepts, ten hours,
+#: with utterances and sentiment for every word, is a fifth of this.
 LARGEST_ANSWER = 256 * 1024 * 1024
 #: Called with the bytes handed to the connection so far.
 Progress: TypeAlias = Callable[[int], None]
@@ -38,16 +38,16 @@ class Body(Protocol):
         ...
 
     def open(self) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """The bytes, from the first on; what they come from is closed when the context ends."""
+        """The bytes, from the first on; the source is closed when the context ends."""
         ...
 
 
 class StallGuard:
     """A body's bytes, with a deadline on each handover.
 
-    aiohttp has no write timeout: a peer that stops reading would hang an upload for ever. While a chunk is with the
-    connection, the scope around the request has a deadline; while the next one is read from the source, which may
-    take its time, and after the last one, when aiohttp's read timeout takes over, it has none.
+    aiohttp has no write timeout: a peer that stops reading would hang an upload for ever. So the scope around the
+    request has a deadline while the connection holds a chunk. It has none while the next chunk is read from the
+    source, which may be slow, nor after the last one, when aiohttp's read timeout takes over.
 
     Args:
         chunks: The body's bytes.
@@ -57,7 +57,7 @@ class StallGuard:
 
     Attributes:
         sent: Bytes handed over so far.
-        error: What reading the source raised.
+        error: The exception that reading the source raised.
     """
 
     def __init__(
@@ -100,13 +100,13 @@ class StallGuard:
             self.error = SourceError("the source", "raised CancelledError, and nobody had cancelled it")
             raise self.error from error
         except Exception as error:
-            # aiohttp hides what its body iterator raises behind a connection error.
+            # aiohttp hides exceptions of its body iterator behind a connection error.
             self.error = error
             raise
 
 
 async def read_answer(request: Request[Any], response: aiohttp.ClientResponse) -> bytes:
-    """All of an answer, unpacked; one without end, or a bomb that unpacks to gigabytes, is given up.
+    """The whole answer, decompressed; an endless one, or a bomb that unpacks to gigabytes, is given up.
 
     Raises:
         UnreadableAnswer: It is longer than `LARGEST_ANSWER`.

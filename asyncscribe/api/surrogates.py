@@ -1,6 +1,6 @@
-r"""Answers with half a character: `"\ud83d"` without its other half, as a text cut in the middle of an emoji has it.
+r"""Answers with a lone surrogate: `"\ud83d"` without its other half, left by a text that was cut within an emoji.
 
-Strict readers refuse the whole answer. A paid transcript must not be lost for it: the half is replaced.
+Strict parsers refuse the whole answer. A paid transcript must not be lost because of that, so it is replaced.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _ESCAPED = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def repaired(body: bytes) -> bytes | None:
-    """The same JSON with `?` in place of each half of a character; None if there is none in it, or it is no JSON."""
+    """The same JSON with `?` in place of each lone surrogate; None if it has none, or is not JSON."""
     if _ESCAPED.search(body) is None:
         return None
     try:

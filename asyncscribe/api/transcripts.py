@@ -1,4 +1,4 @@
-"""What can be asked of transcripts that exist: lists, exports, searches, redacted audio, deletion."""
+"""Requests about existing transcripts: lists, exports, searches, redacted audio, deletion."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from asyncscribe.models.results import Match, Passage, objects
 from asyncscribe.models.transcript import Transcript, TranscriptId
 from asyncscribe.policies.backoff import Backoff, Random
 
-#: Documents that `history` fetches at once; as many are held in memory.
+#: Transcripts that `history` fetches at once, and so holds in memory.
 AHEAD = 8
 
 
 class SubtitleFormat(StrEnum):
-    """What subtitles are exported as."""
+    """The formats of exported subtitles."""
 
     SRT = "srt"
     VTT = "vtt"
@@ -49,11 +49,11 @@ class RedactedAudio:
 
 
 class Transcripts:
-    """Asks for transcripts and views of them. Nothing here costs money.
+    """Fetches transcripts and views of them. Nothing here costs money.
 
     Args:
         transport: Sends.
-        polling: Delays between the questions whether redacted audio is ready, seconds.
+        polling: Delays between the polls for redacted audio, seconds.
         rng: Gives numbers in [0, 1), for the jitter.
     """
 
@@ -110,7 +110,7 @@ class Transcripts:
             try:
                 fetched[transcript_id] = await self.get(transcript_id)
             except NotFound:
-                # Retention removed it between the list and now.
+                # Retention has removed it since it was listed.
                 return
             except AsyncscribeError as error:
                 failures.append(error)
@@ -148,7 +148,7 @@ class Transcripts:
         return tuple(map(Match.model_validate, objects(document, "matches")))
 
     async def redacted_audio(self, transcript_id: TranscriptId, timeout: float | None = None) -> RedactedAudio:
-        """Wait until the redacted recording is made and return its link; see `AsyncClient.redacted_audio`."""
+        """Wait until the redacted recording is ready and return its link; see `AsyncClient.redacted_audio`."""
         request = protocol.derived(transcript_id, "redacted-audio")
         with anyio.move_on_after(timeout):
             for delay in self._polling.delays(self._rng):
@@ -161,7 +161,7 @@ class Transcripts:
         raise WaitTimeout(f"the redacted audio was not ready within {timeout:g} s", transcript_id)
 
     async def download(self, audio: RedactedAudio, path: Path) -> Path:
-        """Stream a redacted recording to a file, which is there whole or not at all."""
+        """Stream a redacted recording to a file, which appears whole or not at all."""
         temporary = path.with_name(f".asyncscribe-{secrets.token_hex(8)}")
         try:
             async with self._transport.download(audio.url) as chunks, aiofiles.open(temporary, "xb") as file:

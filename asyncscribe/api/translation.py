@@ -1,7 +1,7 @@
-"""The errors of aiohttp and of the system, said in ours.
+"""Translates errors of aiohttp and of the system into this library's.
 
-They are replaced and not chained: aiohttp's errors hold the headers of the request, and so the key, for whoever prints
-a cause or captures the local variables of a traceback.
+They are replaced, not chained: aiohttp's errors hold the request's headers, and so the key, which would show when
+somebody prints a cause or captures the local variables of a traceback.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import aiohttp
 from asyncscribe.api.protocol import Request
 from asyncscribe.errors import ConnectFailed, ConnectionLost, ServiceTimeout, TransportError, UnreadableAnswer
 
-#: How aiohttp's errors read in ours; the first match counts, `aiohttp.ClientError` matches the rest.
+#: Our error for each of aiohttp's; the first match counts, `aiohttp.ClientError` matches the rest.
 _TRANSLATIONS: tuple[tuple[type[BaseException], type[TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, ConnectFailed),
     (aiohttp.ServerTimeoutError, ServiceTimeout),
@@ -38,16 +38,16 @@ CERTIFICATE_HINT = (
 
 
 def translate(request: Request[Any], error: BaseException, *, left: bool = True) -> TransportError:
-    """The error of ours that says what one of aiohttp's (or of the system's) means.
+    """This library's error for one of aiohttp's (or of the system's).
 
     Args:
-        request: What was asked.
-        error: What was raised.
+        request: The request that failed.
+        error: The exception.
         left: Whether a byte of the request may have been written; if not, the service can't have acted.
     """
     for theirs, ours in _TRANSLATIONS:
         if isinstance(error, theirs):
-            # aiohttp says this of addresses without TLS as well.
+            # aiohttp adds this for addresses without TLS as well.
             problem = str(error).replace(" ssl:default", "") or type(error).__name__
             if isinstance(error, aiohttp.ClientConnectorCertificateError):
                 problem += CERTIFICATE_HINT

@@ -1,6 +1,6 @@
-"""Retries, above the gate that says when a request is sent and the connection that sends it.
+"""Retries, above the gate that decides when a request is sent and the connection that sends it.
 
-A `Transport` knows nothing of jobs. It sends a `Request` and returns what its answer says, or raises a `ServiceError`.
+A `Transport` knows nothing of jobs. It sends a `Request` and returns the parsed answer, or raises a `ServiceError`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class TransportStatistics:
         requests: Attempts, failed ones included.
         retries: Attempts that repeated a failed one.
         hidden_repeats: Requests that aiohttp sent again by itself, because a kept connection turned out to be dead.
-        connections: Connections that were made; the other requests found one that was kept.
+        connections: Connections that were made; all other requests reused one.
         rate_limited: Answers with status 429.
         bytes_uploaded: Bytes handed to connections by uploads.
         clock_ahead: Seconds by which the service's clock is ahead of this machine's, to the second; None while unknown.
@@ -59,11 +59,11 @@ class TransportStatistics:
 
 
 class Transport:
-    """Sends requests to one host with one key, again where that is safe. Use it as an async context manager.
+    """Sends requests to one host with one key, with retries where they are safe. Use it as an async context manager.
 
     Args:
         settings: Address and key.
-        timeouts: When to give a silent connection up.
+        timeouts: When to give up a silent connection.
         retry: Which failed request is sent again.
         budget: How many requests may be sent.
         retry_budget: How many of them may be repeats.
@@ -121,7 +121,7 @@ class Transport:
 
     @property
     def clock(self) -> ServiceClock:
-        """The service's time, as its answers tell it."""
+        """The service's time, taken from its answers."""
         return self._connection.clock
 
     def statistics(self) -> TransportStatistics:
@@ -149,17 +149,17 @@ class Transport:
         retry: bool = True,
         custody: Custody[T] | None = None,
     ) -> T:
-        """Send a request, again if it failed and may be repeated, and return what its answer says.
+        """Send a request, repeat it if it failed and may be repeated, and return the parsed answer.
 
         Args:
-            request: What to ask.
+            request: What to send.
             body: The bytes of an upload.
-            progress: Called with how many of them were handed to the connection; starts over with each attempt.
-            lane: What the request is for, which decides how soon it goes when the allowance is short.
+            progress: Called with how many bytes were handed to the connection; starts over with each attempt.
+            lane: What the request is for, which decides how soon it is sent when the allowance is short.
             priority: A higher one overtakes all lower ones of its lane.
-            retry: Whether to repeat it at all; whoever has a schedule of its own does not want that.
-            custody: Looks after each attempt of a request that may cost money; the waits before and between attempts
-                can be cancelled.
+            retry: Whether to repeat it at all; False for callers that have their own schedule.
+            custody: Tracks each attempt of a request that may cost money; the waits before and between attempts can be
+                cancelled.
 
         Raises:
             ServiceError: The last attempt's failure.
@@ -174,7 +174,7 @@ class Transport:
             try:
                 return await self._once(request, body, progress, custody, granted)
             except ServiceError as error:
-                # What was refused for its rate is held back by the gate, and needs no token.
+                # The gate holds back requests that were refused for their rate; they need no token.
                 repeat = not isinstance(error, RateLimited)
                 decision = self._decide(request, error, attempt, begun) if retry else None
                 if decision is None or (body is not None and not body.repeatable):
@@ -195,7 +195,7 @@ class Transport:
         custody: Custody[T] | None,
         granted: Pass,
     ) -> T:
-        """One attempt; the gate and the log are told what became of it."""
+        """One attempt; its outcome is reported to the gate and the log."""
         now = asyncio.get_running_loop().time
         sent = now()
         try:
@@ -217,7 +217,7 @@ class Transport:
         try:
             with custody.shielded():
                 return await self._connection.exchange(request, custody=custody)
-            # The section was cut off all the same, because the client ends.
+            # The section was cut off after all, because the client is closing.
             raise custody.cut_off(str(request))
         except ServiceError as error:
             custody.failed(error)
@@ -234,7 +234,7 @@ class Transport:
             self._rate_limited += 1
         elif asked is None:
             return
-        # A service that asks for more is not waited for by this request, and not for ever by the others.
+        # A request that is asked to wait longer than `longest_pause` is given up; the others wait only that long.
         pause = None if asked is None else min(asked, self._retry.longest_pause)
         self.gate.refused(granted, pause, rate_limited=isinstance(error, RateLimited))
 

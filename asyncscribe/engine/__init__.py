@@ -1,1 +1,1 @@
-"""One job and many: from a source to its transcript. Private to the library."""
+"""Runs jobs, one or many, from source to transcript. Private to the library."""

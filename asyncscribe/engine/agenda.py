@@ -1,4 +1,4 @@
-"""When which of the watched jobs is looked at next."""
+"""When each watched job is polled next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from asyncscribe.models.transcript import TranscriptId
 class Agenda:
     """The jobs in the order of their next turns.
 
-    It holds ids, so that a job that has ended is not kept, with its transcript, until its next turn would have come.
+    It holds ids, so that an ended job and its transcript are not kept in memory until its next turn would have come.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Agenda:
         return self._entries[0][0] if self._entries else float("inf")
 
     def note(self, job: WatchedJob) -> bool:
-        """Put a job down for when it is due; False if it stands there for an earlier moment."""
+        """Enter a job for when it is due; False if it is already entered for an earlier moment."""
         due = job.plan.due
         if job.noted <= due:
             return False
@@ -35,7 +35,7 @@ class Agenda:
         return True
 
     def take(self, until: float, jobs: Mapping[TranscriptId, WatchedJob]) -> Iterator[WatchedJob]:
-        """Strike out what was put down for up to a moment, one after the other; what is void is passed over.
+        """Remove and yield the jobs that are due up to a moment; void entries are skipped.
 
         Args:
             until: The moment.
@@ -49,5 +49,5 @@ class Agenda:
                 yield job
 
     def clear(self) -> None:
-        """Strike out everything."""
+        """Remove all entries."""
         self._entries.clear()

@@ -1,4 +1,4 @@
-"""One job: the engine's record of it, and the handle that users get, which only reads that."""
+"""One job: the engine's record of it, and the read-only handle that users get."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from asyncscribe.sources import Source
 
 
 class JobRecord:
-    """What the engine knows of one job; only the engine changes it.
+    """The engine's state of one job; only the engine changes it.
 
     Attributes:
         number: Unique within the client, counted from 1.
         request: What was asked for.
-        name: The source as messages name it.
+        name: The source's name in messages.
         config: What the service is asked to do.
         priority: Its rank among the jobs that wait; higher ones go first.
         ids: The service's ids of all its submissions, oldest first.
-        running: The one of them that may be running at the service; None if there is none.
-        audio_url: What the service reads, once that is known.
-        state: Where it is.
+        running: The id of the submission that may be running at the service; None if there is none.
+        audio_url: The URL that the service reads, once known.
+        state: Its present state.
         reached: The state that it ended from; the same as `state` before its end.
         is_wanted: Whether anybody still waits for its end.
-        may_exist: Whether a submission may have made a job of which nothing is known.
-        was_closed: Whether the end of the client ended it.
-        label: What lines of the log about it carry.
-        scope: What cancels it.
+        may_exist: Whether a submission may have made a job whose id is unknown.
+        was_closed: Whether closing the client ended it.
+        label: Its label on log lines.
+        scope: The cancel scope of its task.
         ended: Set at its end.
         submitted: Set once it has an id, and at its end.
     """
@@ -78,7 +78,7 @@ class JobRecord:
         return self.ids[-1] if self.ids else None
 
     def move(self, state: JobState, detail: str | None = None) -> None:
-        """Go to another state and tell.
+        """Move to another state and emit the event.
 
         Raises:
             IllegalStep: The lifecycle has no such step.
@@ -92,7 +92,7 @@ class JobRecord:
         try:
             self.ledger.moved(state)
         except BaseException as error:
-            # For the record alone: whatever a caller's ledger raises here, the job goes on.
+            # Informational only: whatever a caller's ledger raises here, the job goes on.
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
             log.exception("the ledger of job %d failed", self.number)
@@ -103,12 +103,12 @@ class JobRecord:
         )
 
     def saw(self, status: str) -> None:
-        """Take the status that the service gave."""
+        """Apply the status that the service reported."""
         if status in {TranscriptStatus.QUEUED, TranscriptStatus.PROCESSING}:
             self.move(JobState(status))
 
     def has(self, transcript_id: TranscriptId) -> None:
-        """The service has the job under this id. From here on it can't get lost: handle and events name it."""
+        """Record the job's id at the service. From here on it can't get lost: handle and events name it."""
         self.ids.append(transcript_id)
         self.running = transcript_id
         self.label.transcript_id = transcript_id
@@ -123,7 +123,7 @@ class JobRecord:
             )
 
     def leave(self) -> None:
-        """Nobody waits for it any more: end it, but for a submission that is under way, whose id has to be known."""
+        """End a job that nobody waits for any more; a submission that is under way still runs until its id is known."""
         if not self.ended.is_set():
             self.is_wanted = False
             if self.scope is not None:
@@ -136,7 +136,7 @@ class JobRecord:
         self._end()
 
     def fail(self, error: Exception) -> None:
-        """End without a transcript: failed, or abandoned if nothing failed but the waiting."""
+        """End without a transcript: failed, or abandoned if only the wait failed."""
         self.error = error
         abandoned = isinstance(error, WaitError | NotOpen) or self.may_exist
         if not is_final(self.state):
@@ -157,13 +157,13 @@ class JobRecord:
         self.submitted.set()
 
     def cut_off(self, why: str) -> AsyncscribeError:
-        """The error that says what became of it when it was ended from outside."""
+        """The error of a job that was ended from outside; it says what may still run at the service."""
         if self.may_exist and self.audio_url is not None:
             return SubmissionInDoubt(self.audio_url, why)
         return WaitInterrupted(f"{self.name}: {why}", self.running, self._nothing_runs())
 
     def timed_out(self, seconds: float) -> AsyncscribeError:
-        """The same when its time has passed."""
+        """The error of a job that ran out of time."""
         if self.may_exist:
             return self.cut_off(f"{seconds:g} s have passed")
         problem = f"{self.name} was not transcribed within {seconds:g} s"
@@ -174,7 +174,7 @@ class JobRecord:
 
 
 class Job:
-    """A handle on one job, from before its upload to its end. It only shows; the client does the work."""
+    """A read-only handle on one job, from before its upload to its end; the client does the work."""
 
     __slots__ = ("_record",)
 
@@ -197,7 +197,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The source as messages name it."""
+        """The source's name in messages."""
         return self._record.name
 
     @property
@@ -212,7 +212,7 @@ class Job:
 
     @property
     def state(self) -> JobState:
-        """Where it is."""
+        """Its present state."""
         return self._record.state
 
     @property
@@ -232,7 +232,7 @@ class Job:
 
     @property
     def audio_url(self) -> str | None:
-        """What the service reads; None until that is known."""
+        """The URL that the service reads; None until it is known."""
         return self._record.audio_url
 
     @property
@@ -242,14 +242,14 @@ class Job:
 
     @property
     def error(self) -> Exception | None:
-        """What ended it instead."""
+        """The error that ended it; None unless one did."""
         return self._record.error
 
     def cancel(self) -> None:
-        """End it. What is not submitted yet never is; a submission that is under way is brought to its end.
+        """End it. A job that is not submitted yet never will be; a submission that is under way is completed.
 
-        A job that the service has goes on there and is paid; what waits for it here gets a `WaitInterrupted` with its
-        id. A job that has ended stays as it is.
+        A job that the service already has goes on there and is charged; whoever waits for it here gets a
+        `WaitInterrupted` with its id. A job that has ended stays as it is.
         """
         self._record.leave()
 
@@ -257,7 +257,7 @@ class Job:
         """Wait until the service has the job, and return its id.
 
         Raises:
-            AsyncscribeError: What ended the job before.
+            AsyncscribeError: The error that ended the job before it was submitted.
         """
         await self._record.submitted.wait()
         if self._record.id is not None:
@@ -268,10 +268,10 @@ class Job:
         """Wait until the job has ended and return its transcript.
 
         Args:
-            timeout: Seconds to wait at most; None waits for as long as it takes.
+            timeout: Seconds to wait at most; None waits without limit.
 
         Raises:
-            TranscriptionFailed: The service failed it (again and again, if the failure was the service's).
+            TranscriptionFailed: The service failed it (repeatedly, if the failure was the service's).
             WaitTimeout: The time has passed; the job goes on.
             WaitInterrupted: The client was closed, or could not reach the service.
             AsyncscribeError: Whatever else ended the job.

@@ -1,7 +1,7 @@
-"""One job's way from a source to a transcript, read from top to bottom in `JobRunner`.
+"""One job from source to transcript; read `JobRunner` from top to bottom.
 
-Every job runs in a task of the client's. Whoever asked for it only waits: a caller that is cancelled, in whatever way,
-leaves, and what may be paid for is still brought to where its id is known.
+Every job runs in a task that the client owns; the caller only waits for it. If the caller is cancelled, a submission
+that may be paid for still runs until its id is known.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.requests import TranscriptionRequest
 from asyncscribe.sources import SignedOnDemand, Source, Url
 
-#: Seconds after which an upload that still waits for a slot is made again: the service keeps it for 24 hours at least,
-#: and the job has to be taken up and perhaps be submitted again within them.
+#: Seconds after which an upload that still waits for a slot is repeated: the service keeps uploads for at least 24
+#: hours, within which the job must start and perhaps be submitted again.
 FRESH_UPLOAD = 20 * 3600.0
-#: Where nothing of a job is at the service.
+#: The states in which the service has no job yet.
 _NOT_SUBMITTED = frozenset({JobState.CREATED, JobState.UPLOADING, JobState.WAITING})
 
 
 class JobRunner:
-    """Takes jobs the whole way. One job and many go the same way; many only share the limiters.
+    """Runs jobs from source to transcript. One job and many run the same way; many only share the limiters.
 
     Args:
         tasks: Owns the jobs' tasks.
-        uploader: Makes URLs of sources that are none.
+        uploader: Uploads sources that are not URLs.
         limiter: Slots for jobs at the service.
         submitter: Submits without paying twice.
         watcher: Waits for the service.
@@ -92,12 +92,12 @@ class JobRunner:
         self._counts = JobCounts()
 
     def totals(self) -> JobTotals:
-        """What became of all jobs so far."""
+        """The outcomes of all jobs so far, counted."""
         return self._counts.totals(active=len(self._active))
 
     @property
     def waited(self) -> tuple[TranscriptId, ...]:
-        """The jobs that are waited for by their ids alone."""
+        """The jobs that are waited for by id alone."""
         return tuple(self._waits)
 
     @property
@@ -106,7 +106,7 @@ class JobRunner:
         return tuple(self._active)
 
     async def drain(self, seconds: float) -> None:
-        """Begin nothing more, end what is not at the service, and wait for the rest.
+        """Start nothing more, end the jobs that are not at the service, and wait for the rest.
 
         Args:
             seconds: How long to wait at most.
@@ -129,7 +129,7 @@ class JobRunner:
         timeout: float | None = None,
         on_end: OnEnd | None = None,
     ) -> JobRecord:
-        """Begin a job in a task of its own.
+        """Start a job in its own task.
 
         Args:
             request: What to transcribe.
@@ -166,7 +166,7 @@ class JobRunner:
             job.complete(await self._way(job))
         except NotOpen as error:
             job.fail(self._closed(job, error))
-        except Exception as error:  # noqa: BLE001 - whatever ends a job is kept for those who wait for it
+        except Exception as error:  # noqa: BLE001 - whatever ends a job is raised where somebody waits for it
             job.fail(error)
         except asyncio.CancelledError as error:
             if not is_cancelled():
@@ -204,12 +204,12 @@ class JobRunner:
             prepared = self._now()
             job.move(JobState.WAITING)
             async with self._limiter.slot(job.number, job.priority):
-                # A slot is never held during an upload: it is given back, and waited for again.
+                # A slot is never held during an upload: it is returned, and acquired again.
                 if self._now() - prepared < FRESH_UPLOAD or not _renewable(source):
                     return await self._at_service(job)
 
     async def _resume(self, job: JobRecord) -> Transcript | None:
-        """Go on with what an earlier process submitted; None if that was nothing. The source itself is not needed."""
+        """Resume what an earlier process submitted; None if it submitted nothing. The source itself is not needed."""
         resume = job.resume
         self._submitter.knows(resume.ids)
         job.ids.extend(resume.ids)
@@ -231,7 +231,7 @@ class JobRunner:
             return await self._at_service(job)
 
     async def _find_again(self, job: JobRecord, audio_url: str, since: datetime, idle: float | None) -> bool:
-        """Whether a submission of an earlier process, whose end is not known, made a job."""
+        """Whether an earlier process's submission, whose outcome is unknown, made a job."""
         job.audio_url, job.may_exist = audio_url, True
         found = await self._submitter.find(
             audio_url, job.config, since, lambda accepted: job.has(accepted.id), idle=idle
@@ -245,12 +245,12 @@ class JobRunner:
         return found is not None
 
     async def _audio_url(self, job: JobRecord, source: Url | SignedOnDemand | Upload) -> str | None:
-        """Where the service can read the audio; None if that is said only when it is submitted."""
+        """Where the service can read the audio; None if the URL is signed only when the job is submitted."""
         if isinstance(source, SignedOnDemand):
             return None
         if isinstance(source, Url):
             return source.url
-        # The second time around, what is known from before has become too old.
+        # Only on the first pass: by the second one the earlier upload is too old.
         resume, job.resume = job.resume, ResumePoint()
         if resume.audio_url is not None and _is_fresh(resume):
             return resume.audio_url
@@ -277,14 +277,14 @@ class JobRunner:
         if isinstance(source, SignedOnDemand):
             job.audio_url = await contained("signing the URL", source.sign)
         if job.audio_url is None:
-            raise SourceError(job.name, "there is no URL by which the service could read it")
+            raise SourceError(job.name, "it has no URL that the service can read")
         submission = Submission(
             job.audio_url,
             job.config,
             job.priority,
             keep=lambda accepted: job.has(accepted.id),
             is_wanted=lambda: job.is_wanted,
-            # Ledgers that were written before there was a permit have none.
+            # Ledgers written before `permit` existed have none.
             permit=getattr(job.ledger, "permit", _no_permit),
         )
         try:
@@ -313,7 +313,7 @@ class JobRunner:
         await contained("the ledger", job.ledger.submitting, audio_url, since or datetime.now(UTC))
 
     async def _outcome(self, job: JobRecord, *, new: bool) -> Transcript | None:
-        """Wait for the latest submission; None when the service failed it and it is to be submitted again."""
+        """Wait for the latest submission; None when the service failed it and the job must be submitted again."""
         transcript_id = job.ids[-1]
         transcript = await self._watcher.wait(
             transcript_id, new=new, known=True, on_status=job.saw, priority=job.priority
@@ -347,7 +347,7 @@ class JobRunner:
         return None
 
     async def wait(self, transcript_id: TranscriptId, timeout: float | None) -> Transcript:
-        """Wait for a job of which only the id is known; it is not resubmitted.
+        """Wait for a job by its id alone; it is not resubmitted.
 
         Raises:
             TranscriptionFailed: The service failed it.
@@ -372,7 +372,7 @@ class JobRunner:
         raise WaitTimeout(f"transcript {transcript_id} has not ended within {timeout:g} s", transcript_id)
 
     def failure(self, transcript: Transcript, submissions: int) -> TranscriptionFailed:
-        """The error that a failed transcript is."""
+        """The error for a failed transcript."""
         return TranscriptionFailed(transcript, self._resubmission.category(transcript.error), submissions)
 
 

@@ -1,4 +1,4 @@
-"""Slots: how many things of a kind go on at once. The `Limiter` blocks and counts; a `Limit` says how many."""
+"""Slots bound how many jobs or uploads run at once. The `Limiter` blocks and counts; a `Limit` says how many."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class _Waiter:
 class Limiter:
     """Hands slots to borrowers, the highest priority first and first come, first served among equals.
 
-    anyio's `CapacityLimiter` knows no priorities; this keeps its habits: a slot belongs to a named borrower, and
-    borrowing twice or returning what is not held is an error, so that a mistake in the accounts can't hide as a leak.
+    anyio's `CapacityLimiter` has no priorities. As there, a slot belongs to a named borrower, and borrowing twice or
+    returning a slot that is not held is an error, so that a bookkeeping mistake can't hide as a leak.
 
     Args:
         limit: Decides how many slots there are.
@@ -53,7 +53,7 @@ class Limiter:
         self._on_change = on_change
         self._held: set[Hashable] = set()
         self._waiters: list[_Waiter] = []
-        #: Those of them that still wait; the others were cancelled.
+        #: How many of them still wait; the others were cancelled.
         self._waiting = 0
         self._blocked = 0
         self._arrivals = count()
@@ -68,7 +68,7 @@ class Limiter:
 
     @property
     def basis(self) -> str:
-        """How the limit was found; empty if its policy doesn't tell."""
+        """How the limit was found; empty if its policy doesn't say."""
         return str(getattr(self._policy, "basis", ""))
 
     def statistics(self) -> LimiterStatistics:
@@ -77,7 +77,7 @@ class Limiter:
 
     @asynccontextmanager
     async def slot(self, borrower: Hashable, priority: int = 0) -> AsyncIterator[None]:
-        """Hold a slot for as long as the context lasts; wait for one if there is none.
+        """Hold a slot for as long as the context lasts; wait for one if none is free.
 
         Args:
             borrower: Who holds it; holds one at a time.
@@ -127,9 +127,9 @@ class Limiter:
         self._grant()
 
     def observe(self, evidence: Evidence) -> None:
-        """Pass on what the service showed, and how many waited here; the limit may change.
+        """Pass the evidence, and how many waited here, to the policy; the limit may change.
 
-        A policy that raises, or says something that is no limit, leaves the limit as it is: no job must hang for that.
+        If the policy raises or returns an invalid limit, the limit stays as it is: no job must hang because of that.
         """
         wanted = max(self._waiting, self._blocked)
         self._blocked = 0

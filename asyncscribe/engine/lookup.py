@@ -1,7 +1,7 @@
 """Finds the jobs of submissions in doubt among the account's newest ones.
 
-A page has 200 jobs. After a crash or an outage many submissions are in doubt together, and all their jobs are among the
-same few pages: so whoever looks at the same time shares a pass.
+A page has 200 jobs. After a crash or an outage many submissions are in doubt together, and all their jobs are on the
+same few pages: so simultaneous lookups share a pass.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from asyncscribe.api.transport import Transport
 from asyncscribe.errors import ServiceError
 from asyncscribe.models.pages import ListItem
 
-#: How much older than the attempt a job may seem to be: `Date` headers tell the service's clock to the second, it has
-#: more than one server, and what creates a job is not what writes the header.
+#: How much older than the attempt a job may seem to be: `Date` headers give the service's clock to the second, it has
+#: more than one server, and the server that creates a job is not the one that writes the header.
 CLOCK_TOLERANCE = timedelta(seconds=10)
-#: Passes at once. Those who ask while so many are under way share the next one: on a bad network a pass takes seconds.
+#: Passes at once. Further lookups share the next pass: on a bad network a pass takes seconds.
 PASSES = 3
 
-#: A moment in the service's time. Asked for when it is needed, since an answer may have told that time only then.
+#: A moment in the service's time. Evaluated when needed, because the service's time may become known only then.
 Moment = Callable[[], datetime | None]
 
 
 @dataclass(slots=True)
 class _Pass:
-    """One way through the pages, for everybody who asked before it began."""
+    """One pass over the pages, for all lookups that joined before it began."""
 
     wanted: dict[str, list[Moment]] = field(default_factory=dict)
     found: defaultdict[str, list[ListItem]] = field(default_factory=lambda: defaultdict(list))
@@ -45,7 +45,7 @@ class SubmissionLookup:
     """Finds jobs by the URL of their audio.
 
     Args:
-        transport: Asks for the pages.
+        transport: Requests the pages.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -56,7 +56,7 @@ class SubmissionLookup:
     def moment(self, at: float) -> Moment:
         """A moment of the loop's clock, in seconds, in the service's time.
 
-        Without an answer that tells it, this machine's clock is taken.
+        Until an answer has shown it, this machine's clock is used.
         """
         local = datetime.now(UTC) - timedelta(seconds=asyncio.get_running_loop().time() - at)
         return lambda: self._transport.clock.at(at) or local
@@ -66,7 +66,7 @@ class SubmissionLookup:
 
         Args:
             audio_url: What the jobs transcribe.
-            since: Older jobs are not looked at, with a tolerance.
+            since: Older jobs are ignored, with a tolerance.
 
         Raises:
             ServiceError: The list is unavailable.
@@ -74,7 +74,7 @@ class SubmissionLookup:
         joined = self._next = self._next or _Pass()
         joined.wanted.setdefault(audio_url, []).append(since)
         async with joined.turn:
-            # Whoever is first goes for all. Should that one be cancelled on the way, the next one goes again.
+            # The first lookup reads the pages for all. If it is cancelled on the way, the next one starts over.
             if not joined.done:
                 async with self._passes:
                     if self._next is joined:

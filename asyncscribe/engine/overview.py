@@ -1,4 +1,4 @@
-"""The account's list, which shows how many jobs are at once: when it is looked at, and what its pages say."""
+"""The account's list, which shows many jobs at once: when it is read, and what its pages say."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.polling import Pace, Strategy, most_pages
 from asyncscribe.policies.window import Lane
 
-#: Seconds that a look at the list may take.
+#: Seconds that one reading of the list may take.
 LIST_TIMEOUT = 5.0
-#: The place of pages among polls that wait for the allowance: one shows up to 200 jobs.
+#: The priority of pages among polls that wait for the allowance: one shows up to 200 jobs.
 PAGE_PRIORITY = 1
 
 
 class Overview:
-    """Looks at the list, one look at a time.
+    """Reads the list, one reading at a time.
 
     Args:
         transport: Sends.
@@ -30,8 +30,8 @@ class Overview:
 
     Attributes:
         pages: Pages read so far.
-        failures: Looks in a row that have failed.
-        is_reading: Whether a look is under way.
+        failures: Readings in a row that have failed.
+        is_reading: Whether a reading is under way.
     """
 
     def __init__(self, transport: Transport, polling: Backoff) -> None:
@@ -44,12 +44,12 @@ class Overview:
         self.is_reading = False
 
     def start_over(self, now: float) -> None:
-        """Forget what failed before: the next look is due a gap from now."""
+        """Forget earlier failures: the next reading is due a gap from now."""
         self._begun = now
         self.failures = 0
 
     def gap(self, watched: int, duration: float | None, age: float) -> float:
-        """Seconds from one look to the next.
+        """Seconds from one reading to the next.
 
         Args:
             watched: Jobs that are waited for.
@@ -59,38 +59,38 @@ class Overview:
         return self._pace.gap(max(1, watched), self._requests_of_a_look, duration or age, age)
 
     def due(self, gap: float) -> float:
-        """When the next look is due; after one that failed, that was settled then."""
+        """When the next reading is due; a failed one has already set its successor's time."""
         if not self.failures:
             self._due = self._begun + gap
         return self._due
 
     def begin(self, now: float) -> None:
-        """A look is under way from now on; `end` says when it is not."""
+        """A reading is under way from now on, until `end`."""
         self.is_reading = True
         self._begun = now
 
     def end(self) -> None:
-        """The look has ended, however."""
+        """The reading has ended, successfully or not."""
         self.is_reading = False
 
     def failed(self, error: Exception, now: float, gap: float) -> None:
-        """Put the next look off, because one has failed.
+        """Put the next reading off, because one has failed.
 
         Args:
             error: How it failed.
             now: Seconds.
-            gap: Seconds between looks otherwise.
+            gap: Seconds between readings otherwise.
         """
         refused = isinstance(error, ServiceError) and not error.transient
         self.failures += 1
         self._due = now + self._pace.after_failure(gap, self.failures, refused=refused)
         if refused:
-            log.warning("the list of transcripts is refused (%s); asking for each job by itself", error)
+            log.warning("the list of transcripts is refused (%s); polling each job by itself", error)
         else:
             log.info("the list of transcripts is unavailable: %s", str(error) or "it took too long")
 
     async def read(self, strategy: Strategy, watched: int) -> tuple[dict[TranscriptId, str], bool]:
-        """The statuses on the pages, and whether every job in flight must be among them.
+        """The statuses on the pages, and whether they must include every job in flight.
 
         Args:
             strategy: Which pages.
@@ -110,14 +110,14 @@ class Overview:
     async def _statuses(self, strategy: Strategy, watched: int) -> tuple[dict[TranscriptId, str], bool]:
         if strategy is Strategy.NEWEST:
             return (await self._read(None, 1))[0], False
-        # In this order: a job that is started between the two requests is seen twice, not never.
+        # In this order: a job that starts between the two requests is seen twice, not missed.
         most = most_pages(watched)
         statuses, all_queued = await self._read(TranscriptStatus.QUEUED, most)
         processing, all_processing = await self._read(TranscriptStatus.PROCESSING, most)
         return {**statuses, **processing}, all_queued and all_processing
 
     async def _read(self, status: TranscriptStatus | None, most: int) -> tuple[dict[TranscriptId, str], bool]:
-        """The statuses on at most so many pages, and whether these are all there are."""
+        """The statuses on at most `most` pages, and whether these are all pages."""
         statuses: dict[TranscriptId, str] = {}
         read = 0
         listing = pages(self._transport, status=status, lane=Lane.POLLS, priority=PAGE_PRIORITY, retry=False)

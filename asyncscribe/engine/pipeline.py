@@ -27,15 +27,15 @@ Sources: TypeAlias = Iterable[R] | AsyncIterable[R]
 class Pipeline:
     """Runs many jobs with bounded memory.
 
-    At any time at most `limit + ahead` sources are taken up: as many as there are slots, and some that are uploaded or
-    checked meanwhile. An outcome counts until it is taken, so a slow reader slows the work and holds no heap of
-    results; in order, the outcomes that wait for an earlier one count as well.
+    At any time at most `limit + ahead` sources are in progress: one per slot, and some that are uploaded or checked
+    meanwhile. An outcome counts until the caller takes it, so a slow reader slows the work instead of piling up
+    results; in ordered mode, outcomes held back for an earlier one count as well.
 
     Args:
-        runner: Takes one job the whole way.
+        runner: Runs one job from source to transcript.
         limiter: The jobs' slots; its present limit is part of the bound.
         tasks: Owns the tasks.
-        ahead: How many sources are taken up beyond the limit.
+        ahead: How many sources are taken beyond the limit.
     """
 
     def __init__(self, runner: JobRunner, limiter: Limiter, tasks: Tasks, ahead: int) -> None:
@@ -46,7 +46,7 @@ class Pipeline:
         self._windows: set[_Window] = set()
 
     def limit_changed(self) -> None:
-        """More sources may be taken up now."""
+        """More sources may be taken now."""
         for window in self._windows:
             window.wake()
 
@@ -60,9 +60,9 @@ class Pipeline:
         timeout: float | None = None,
     ) -> AsyncGenerator[Outcome[R], None]:
         """Transcribe all sources; see `AsyncClient.transcribe_many`."""
-        # The work is in tasks of the client's. A task group in this generator would be left, after an early `break`,
+        # The work runs in the client's tasks. After an early `break`, a task group in this generator would be exited
         # from whatever task happens to finalise it, which cancel scopes forbid.
-        # The type is told beside, where it isn't evaluated: Python 3.13.0 can't fill in the defaults of `Outcome`.
+        # The annotation stands alone, where it isn't evaluated: Python 3.13.0 can't fill in the defaults of `Outcome`.
         streams: tuple[
             MemoryObjectSendStream[Outcome[R] | Exception], MemoryObjectReceiveStream[Outcome[R] | Exception]
         ]
@@ -128,7 +128,7 @@ class _Work:
 
     @property
     def complete(self) -> bool:
-        """Whether all sources were taken up that there was time for, and no job was ended by the client's end."""
+        """Whether all sources that there was time for were taken, and closing the client ended no job."""
         return self._exhausted and not self._closed
 
     def leave(self) -> None:
@@ -138,7 +138,7 @@ class _Work:
             job.leave()
 
     async def take_up(self, sources: Sources[Any]) -> None:
-        """Begin a job for each source, as many at once as the window holds."""
+        """Start a job for each source, as many at once as the window holds."""
         exhausted = False
         try:
             with self._scope:
@@ -147,7 +147,7 @@ class _Work:
         except NotOpen:
             self._closed = True
         except Exception as error:  # noqa: BLE001 - whatever the caller's iterable raises
-            # What is in flight is paid for: it ends before the error is raised.
+            # Jobs in flight are paid for: they end before the error is raised.
             self._broken = error
             exhausted = True
         except asyncio.CancelledError as error:
@@ -190,7 +190,7 @@ class _Work:
         self._jobs.add(self._runner.start(request, self._config, self._priority, timeout=left, on_end=ended))
 
     def _reject(self, error: AuthenticationError) -> None:
-        """The key is not accepted: every further source would meet the same. What runs is paid for, and ends."""
+        """Stop: the key is refused, so every further source would fail alike. Running jobs are paid for, and end."""
         if self._broken is not None:
             return
         self._broken = error
@@ -234,7 +234,7 @@ def _outcome(job: JobRecord, source: R, elapsed: float, index: int) -> Outcome[R
 
 
 class _Window:
-    """Counts what is taken up and not yet reported; `size` may change at any time."""
+    """Counts the sources taken and not yet reported; `size` may change at any time."""
 
     def __init__(self, size: Callable[[], int]) -> None:
         self._size = size
@@ -256,8 +256,8 @@ class _Window:
 
 
 async def _next(stream: MemoryObjectReceiveStream[R]) -> R | None:
-    """What is next on the stream; None at its end."""
-    # `receive` takes a turn of the event loop for each item: when more than one job ends in a turn, results pile up.
+    """The next item of the stream; None at its end."""
+    # `receive` takes a turn of the event loop per item: when more than one job ends per turn, results pile up.
     with suppress(anyio.WouldBlock, anyio.EndOfStream):
         return stream.receive_nowait()
     try:

@@ -1,4 +1,4 @@
-"""All jobs that are waited for: when each is looked at next, and what hints and pages change about that."""
+"""All watched jobs: when each is polled next, and how hints and list pages change that."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Roster:
         noted: Called with the moment for which a job was put on the agenda.
 
     Attributes:
-        jobs: The jobs by their ids, the oldest first.
-        sightings: What was seen of them, and of others' jobs.
+        jobs: The jobs by id, oldest first.
+        sightings: What was seen of them and of other clients' jobs.
     """
 
     def __init__(self, random: Random, noted: Callable[[float], None]) -> None:
@@ -35,12 +35,12 @@ class Roster:
         return len(self.jobs)
 
     def join(self, job: WatchedJob, now: float) -> None:
-        """Watch a job from now on."""
+        """Start watching a job."""
         self.jobs[job.id] = job
         self.sightings.joined(job.id, now)
 
     def leave(self, job: WatchedJob) -> None:
-        """Watch it no more."""
+        """Stop watching it."""
         del self.jobs[job.id]
         self.sightings.left(job.id)
 
@@ -62,16 +62,16 @@ class Roster:
         return self._agenda.earliest
 
     def due(self, until: float) -> Iterator[WatchedJob]:
-        """Those that wait for a turn which comes until then; each is off the agenda."""
+        """The jobs whose turn comes by then; each is removed from the agenda."""
         return (job for job in self._agenda.take(until, self.jobs) if job.is_waiting)
 
     def note(self, job: WatchedJob) -> None:
-        """Put a job on the agenda for when it is due, unless it stands there for an earlier moment."""
+        """Put a job on the agenda for when it is due, unless it is already there for an earlier moment."""
         if self._agenda.note(job):
             self._noted(job.noted)
 
     def hinted(self, job: WatchedJob, now: float) -> None:
-        """Something says that the job has ended: it is asked for soon."""
+        """Poll the job soon: something says that it has ended."""
         job.hinted = True
         job.plan.hinted(now)
         if not job.is_waiting:
@@ -82,15 +82,15 @@ class Roster:
             self.note(job)
 
     def saw(self, job: WatchedJob, status: str, *, throttled: bool | None = None) -> None:
-        """Take the status of a job, and tell it to those who wait if it is another one.
+        """Apply a job's status, and call its `on_status` callbacks if it changed.
 
         Args:
             job: The job.
             status: Its status.
-            throttled: Whether the account's limit is what it waits for, if the service says.
+            throttled: Whether the account's limit holds it back, if the service says.
         """
         if status == TranscriptStatus.QUEUED and throttled is False:
-            # The service's own word that the account's limit is not what the job waits for.
+            # The service itself says that the account's limit does not hold the job back.
             status = TranscriptStatus.PROCESSING
         job.status = status
         if self.sightings.seen(job.id, status):
@@ -98,12 +98,12 @@ class Roster:
                 tell(status)
 
     def listed(self, statuses: dict[TranscriptId, str], now: float, *, whole: bool) -> None:
-        """Take what the pages show: who is still there, who has ended, and what others have in flight.
+        """Apply what the pages show: which jobs run, which have ended, and what others have in flight.
 
         Args:
-            statuses: The statuses on the pages; what is left of them in the end is others'.
+            statuses: The statuses on the pages; those left over belong to others.
             now: Seconds.
-            whole: Whether every job in flight must be among them.
+            whole: Whether the pages must show every job in flight.
         """
         for job in self.jobs.values():
             status = statuses.pop(job.id, None)
@@ -115,20 +115,20 @@ class Roster:
                 self.sightings.seen(job.id, status)
                 self.hinted(job, now)
             else:
-                # What that means for its plan is worked out when its turn would have come.
+                # Its plan is adjusted when its turn would have come.
                 job.is_listed = True
                 if status != job.status:
                     self.saw(job, status)
         self.sightings.listed(statuses, now)
 
     def follow_schedules(self, now: float) -> None:
-        """Let no GET wait any longer because a page had shown its job running: no page follows that takes it back."""
+        """Put all jobs back on their own schedules: no further page is coming that would justify a later GET."""
         for job in self.jobs.values():
             if job.is_listed:
                 self._vanished(job, now, whole=False)
 
     def _vanished(self, job: WatchedJob, now: float, *, whole: bool) -> None:
-        """A job that was listed is on no page any more: it has ended, or is too old for them if they were not all."""
+        """A listed job is on no page any more: it has ended, or, if not all pages were read, is too old for them."""
         job.is_listed = False
         if whole:
             self.hinted(job, now)
@@ -138,7 +138,7 @@ class Roster:
             self.note(job)
 
     def hurry_the_last(self) -> None:
-        """Ask for a lone job about as often as for many by the list: it is what the end of a batch waits for."""
+        """Poll a lone job about as often as the list is read for many: the end of a batch waits for it."""
         duration = self.sightings.duration
         for job in self.jobs.values():
             if duration is not None and job.turn is not None:

@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 
 class Spool:
-    """What was read of a stream so far, in a file without a name, and then the rest of the stream.
+    """A stream whose bytes read so far are kept in an unnamed temporary file.
 
-    A stream that turns out longer than the limit, or than the disk, is sent on but can't be repeated: its file is given
-    up. The stream is read by one task from its first byte to its last, however many attempts there are: one that fails
-    cancels its reader, which would end a generator. Use it as an async context manager; it ends with the file.
+    If the stream turns out longer than the limit, or than the disk, its upload goes on but can't be repeated: the file
+    is dropped. One task reads the stream from first to last byte, however many attempts there are: a failing attempt
+    cancels its reader, which would end a generator. Use it as an async context manager; leaving it drops the file.
 
     Args:
         stream: What to send.
@@ -73,7 +73,7 @@ class Spool:
                 async with self._stream.open() as chunks:
                     async for chunk in chunks:
                         await self._send.send(chunk)
-            except Exception as error:  # noqa: BLE001 - told to whoever reads, where it belongs
+            except Exception as error:  # noqa: BLE001 - raised in the reader, where it belongs
                 self._error = error
 
     async def _give_up(self) -> None:
@@ -86,7 +86,7 @@ class Spool:
         """The bytes from the first on.
 
         Raises:
-            SourceError: Not all is kept that was read, or the stream can't be read.
+            SourceError: Not all bytes that were read are kept, or the stream can't be read.
         """
         if not self.repeatable:
             raise SourceError(self.name, f"it is longer than the {self._limit} bytes that are kept of a stream")
@@ -96,12 +96,12 @@ class Spool:
         yield _Attempt(self)
 
     async def chunk_at(self, place: int) -> bytes | None:
-        """What follows on the first `place` bytes; None at the end of the stream.
+        """The bytes after the first `place` ones; None at the end of the stream.
 
         Raises:
             SourceError: The stream can't be read.
         """
-        # One at a time: what an attempt that was cut off still waits for is the next one's.
+        # One at a time: a chunk that a cut-off attempt still waits for belongs to the next one.
         async with self._turn:
             if place < self._kept and self._file is not None:
                 return await _on_disk(self._file.read, place, min(CHUNK_BYTES, self._kept - place))
@@ -113,7 +113,7 @@ class Spool:
                         raise self._error from None
                     return None
             await self._keep(self._current)
-            # From here on it is kept, or nothing is.
+            # By now it is kept, or the file is dropped.
             chunk, self._current = self._current, None
             return chunk
 
@@ -132,7 +132,7 @@ class Spool:
 
 
 class _Attempt:
-    """The bytes for one attempt. No generator: its reader may still be at work when the attempt has ended."""
+    """The bytes for one attempt. Not a generator, because its reader may still run when the attempt has ended."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
@@ -154,9 +154,9 @@ async def _on_disk(function: Callable[..., T], *arguments: object) -> T:
 
 
 class _File:
-    """A temporary file that threads may read and write at any place.
+    """A temporary file that threads read and write at any position.
 
-    An attempt that was cut off leaves a thread at work behind, whose place must not become that of the next.
+    An attempt that was cut off leaves a running thread behind, whose position must not affect the next attempt.
     """
 
     def __init__(self) -> None:

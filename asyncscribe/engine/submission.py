@@ -1,20 +1,20 @@
 """One paid POST per job, whatever the network does.
 
 The API has no idempotency key, so a submission whose answer was lost must not simply be repeated: it may have made a
-job, which would be paid twice. A failed submission is one of three kinds:
+job, and a second one would be paid too. A failed submission is one of three kinds:
 
 1. It never left this machine, or
 2. its answer proves that it was refused: the transport repeats it, or the error is raised.
-3. Anything else is in doubt. The newest transcripts of the account are looked through for one with the same audio URL
-   that was created since the attempt, does not contradict the options that were sent, and is nobody else's here. A job
-   that is not listed may still be made by a server that is slow, and the list may lag; so it is looked for at growing
-   gaps, and only after a quiet time with one more look is the submission repeated.
+3. Anything else is in doubt. The account's newest transcripts are searched for one with the same audio URL that was
+   created since the attempt, does not contradict the options that were sent, and belongs to no other job here. A slow
+   server may make the job late, and the list may lag; so lookups are repeated at growing gaps, and the submission is
+   sent again only after a quiet time and one last lookup.
 
-Submissions of one and the same URL are hard to tell apart in the list. So while one of them is in doubt, no other is
-sent, those under way are waited for, and one doubt is settled after the other.
+Submissions of the same URL are hard to tell apart in the list. So while one of them is in doubt, no other is sent,
+those under way are awaited first, and doubts are settled one at a time.
 
-What may make a paid job, and what settles a doubt, runs in sections that nothing cuts off but the end of the client,
-and that only after a grace.
+Requests that may make a paid job, and lookups that settle a doubt, run in shielded sections. Only closing the client
+cuts them off, after a grace period.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from asyncscribe.policies.adoption import contradiction
 from asyncscribe.policies.submission import SubmissionPolicy
 from asyncscribe.policies.window import Lane
 
-#: Ids of own jobs that are remembered, so that an older job of the same URL is not taken for a lost one (about 1 MB).
+#: Own ids that are remembered, so that an older job of the same URL is not mistaken for a lost one (about 1 MB).
 REMEMBERED_IDS = 10_000
 
 
@@ -53,8 +53,8 @@ class Accepted:
 
     Attributes:
         id: Its id there.
-        status: What the service said of it.
-        found: Whether the answer was lost and the job found in the list.
+        status: The status that the service reported.
+        found: Whether the answer was lost and the job was found in the list.
     """
 
     id: TranscriptId
@@ -63,7 +63,7 @@ class Accepted:
 
 
 def _ignore(accepted: Accepted) -> None:
-    """Keep nothing."""
+    """Do nothing."""
 
 
 def _always() -> bool:
@@ -76,17 +76,17 @@ def _permit() -> None:
 
 @dataclass(slots=True)
 class Submission:
-    """What is to be submitted, and whether it may have been.
+    """What to submit, and whether it may have been submitted already.
 
     Attributes:
         audio_url: An upload URL, or one that the service can fetch.
         config: What to do with it.
-        priority: Its place among the submissions that wait.
-        keep: Takes the job the moment that it is known: nothing is awaited between the answer and this.
-        permit: Called at the last moment before a request for it is written; what it raises stops that.
-        is_wanted: Whether anybody still waits for it; if not, a doubt is still settled, and nothing is sent again.
-        may_exist: Whether a request that was sent may have made a job of which nothing is known.
-        began: When the first one was sent, seconds of the loop's clock; None before.
+        priority: Its rank among the submissions that wait.
+        keep: Called with the job as soon as it is known: nothing is awaited between the answer and this call.
+        permit: Called at the last moment before a request for it is written; an exception stops the request.
+        is_wanted: Whether anybody still waits for it; if not, a doubt is still settled, but nothing is sent again.
+        may_exist: Whether a request that was sent may have made a job whose id is unknown.
+        began: When the first request was sent, seconds of the loop's clock; None before.
     """
 
     audio_url: str
@@ -133,7 +133,7 @@ class _Attempt:
 
     async def leaving(self) -> None:
         if not self.tasks.is_accepting:
-            # The client is being closed: what is not at the service yet stays here.
+            # The client is being closed: nothing new is submitted.
             raise NotOpen
 
     def permit(self) -> None:
@@ -172,7 +172,7 @@ class Submitter:
 
     @property
     def in_doubt(self) -> int:
-        """Submissions that may have made a job of which nothing is known yet."""
+        """Submissions that may have made a job whose id is not known yet."""
         return sum(url.in_doubt for url in self._urls.values())
 
     def knows(self, ids: Iterable[TranscriptId]) -> None:
@@ -181,13 +181,13 @@ class Submitter:
             self._remember(transcript_id)
 
     async def service_time(self) -> datetime | None:
-        """The service's present time, UTC; it is asked for if no answer has told it yet.
+        """The service's present time, UTC; requested if no answer has shown it yet.
 
         Raises:
-            TransportError: The service can't be asked.
+            TransportError: The service can't be reached.
         """
         if not self._transport.clock.is_known:
-            # Whatever it answers, it tells the time.
+            # Any answer carries the time.
             with suppress(APIError):
                 await self._transport.send(protocol.list_transcripts(limit=1))
         return self._transport.clock.at(asyncio.get_running_loop().time())
@@ -201,19 +201,19 @@ class Submitter:
         *,
         idle: float | None = None,
     ) -> Accepted | None:
-        """Look for the job of a submission that an earlier process began, and whose end is not known.
+        """Look for the job of a submission that an earlier process began and whose outcome is unknown.
 
-        It is looked for at once. A job that is not there takes the whole quiet time, as the service may make or list it
-        late, and nobody knows when the earlier process ended; if the submission was begun long ago
-        (`SubmissionPolicy.settled`), the one look decides.
+        The first lookup is immediate. If it finds nothing, lookups go on for the whole quiet time, because the service
+        may make or list the job late and it is unknown when the earlier process ended. If the submission began long ago
+        (`SubmissionPolicy.settled`), one lookup decides.
 
         Args:
             audio_url: The URL that was submitted.
             config: The options that were sent.
-            since: When that was begun, in the service's time.
-            keep: Takes the job the moment that it is known.
-            idle: Seconds for which the earlier process can't have sent anything, if that is less than the time since
-                then: it may have stood still in between.
+            since: When the submission began, in the service's time.
+            keep: Called with the job as soon as it is known.
+            idle: Seconds for which the earlier process can't have sent anything, if less than the time since then: it
+                may have been suspended in between.
 
         Returns:
             The job; None when it is certain enough that there is none.
@@ -234,8 +234,8 @@ class Submitter:
         """Have a URL transcribed and return the job's id.
 
         Raises:
-            SubmissionInDoubt: The job may exist, and could not be found.
-            ServiceError: The submission was refused, never left, or made no job for certain.
+            SubmissionInDoubt: The job may exist, but could not be found.
+            ServiceError: The submission was refused, never left this machine, or certainly made no job.
         """
         async with self._using(submission.audio_url) as url:
             attempt = 0
@@ -256,10 +256,10 @@ class Submitter:
                     if found is not None:
                         return found
                 if not settled:
-                    # Cut off by the end of the client.
+                    # Cut off by closing the client.
                     raise SubmissionInDoubt(submission.audio_url, str(problem)) from problem
                 if attempt >= self._policy.attempts or not submission.is_wanted():
-                    # It was looked for and is not there: what remains is that the service does not take it.
+                    # No lookup found a job, so the service does not take the submission.
                     raise problem
 
     @asynccontextmanager
@@ -286,7 +286,7 @@ class Submitter:
             )
         except ServiceError:
             if attempt.accepted is None:
-                # Said before `sending` is taken back, so that no other submission slips in between.
+                # Counted before `sending` is decremented, so that no other submission slips in between.
                 url.in_doubt += submission.may_exist
                 raise
         finally:
@@ -312,13 +312,13 @@ class Submitter:
         """Look for the job of a submission in doubt; None when it is certain enough that there is none.
 
         Raises:
-            SubmissionInDoubt: The service could not be asked for too long, or the client was closed.
+            SubmissionInDoubt: The service could not be reached for too long, or the client was closed.
         """
         try:
             async with url.settling:
                 await url.until(lambda: not url.sending)
                 waited = 0.0
-                # While the list is unavailable, it is asked for again and again.
+                # While the list is unavailable, it is requested again and again.
                 for looks, gap in enumerate(chain(gaps, repeat(self._policy.again)), start=1):
                     closing = await self._tasks.sleep(gap)
                     waited += gap
@@ -342,7 +342,7 @@ class Submitter:
             url.tell()
 
     async def _look(self, submission: Submission, since: Moment) -> ListItem | None:
-        """The job of this submission, among those of its URL that are not known to be somebody else's here."""
+        """The job of this submission, among those of its URL that no other job here is known to own."""
         sent = submission.config.to_wire()
         for item in await self._lookup.find(submission.audio_url, since):
             if item.id in self._own:
@@ -356,5 +356,5 @@ class Submitter:
 
 
 def _status(created: Created) -> str:
-    """The status that an answer shows; a job that the account's limit does not hold back is as good as running."""
+    """The status in an answer; a queued job that the account's limit does not hold back counts as running."""
     return "processing" if created.status == "queued" and created.throttled is False else str(created.status)

@@ -1,4 +1,4 @@
-"""Tasks that outlive the call that started them, owned by the client and ended with it."""
+"""Tasks that outlive the call that started them; the client owns them and ends them when it closes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from asyncscribe.containment import is_cancelled
 from asyncscribe.errors import NotOpen
 from asyncscribe.logs import log
 
-#: Seconds that closing waits for what must not be cut off, such as the answer to a submission.
+#: Seconds that closing waits for shielded sections, such as a submission that awaits its answer.
 GRACE = 10.0
 
 
 class Tasks:
-    """Owns tasks, each in a cancel scope of its own.
+    """Owns tasks, each in its own cancel scope.
 
     A task group that is opened in `__aenter__` ties its scope to the task that entered it: a client could then not be
-    closed from another task, and would cancel its user's code when one of its own tasks fails. Here neither happens;
-    closing still ends no sooner than the last task. And no task can disturb another: what one raises is logged, since
-    tasks that end for a reason keep it themselves.
+    closed from another task, and would cancel its user's code when one of its own tasks fails. Neither happens here;
+    closing still waits for the last task. No task can disturb another: an exception is only logged, because tasks
+    record their own outcomes.
 
     Args:
         grace: Seconds that closing waits for shielded sections.
@@ -40,11 +40,11 @@ class Tasks:
 
     @property
     def is_accepting(self) -> bool:
-        """Whether new work may begin; what has begun may still start tasks while it is brought to its end."""
+        """Whether new work may begin; running work may still start tasks while it finishes."""
         return self._accepting and self.is_open
 
     def stop_accepting(self) -> None:
-        """No new work begins from now on, until it is opened again."""
+        """Accept no new work until it is opened again."""
         self._accepting = False
 
     @property
@@ -81,10 +81,10 @@ class Tasks:
                 return
 
     def start_soon(self, function: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> anyio.CancelScope:
-        """Start a task and return the scope that it runs in, by which it can be cancelled or given a deadline.
+        """Start a task and return its cancel scope, to cancel it or give it a deadline.
 
         Raises:
-            NotOpen: Nothing can be started before it is opened, or once it is being closed.
+            NotOpen: It is not open yet, or is being closed.
         """
         if not self.is_open:
             raise NotOpen
@@ -97,14 +97,14 @@ class Tasks:
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
         if not task.cancelled() and (error := task.exception()) is not None:
-            # Only what must not be stopped gets here: KeyboardInterrupt, SystemExit.
+            # Only KeyboardInterrupt and SystemExit get here, which must not be swallowed.
             log.error("a task was ended by %r", error)
 
     @contextmanager
     def shielded(self) -> Iterator[anyio.CancelScope]:
-        """A section that neither its own scopes nor closing cut off; closing waits for it, for the grace at most.
+        """A section that neither enclosing scopes nor closing cut off; closing waits for it, up to the grace period.
 
-        A scope that was cut off all the same has `cancelled_caught` set.
+        If the section was cut off after that, the scope has `cancelled_caught` set.
         """
         with anyio.CancelScope(shield=self._patient) as scope:
             self._shields.add(scope)
@@ -114,7 +114,7 @@ class Tasks:
                 self._shields.discard(scope)
 
     async def sleep(self, seconds: float) -> bool:
-        """Sleep, or until closing begins; whether it has begun."""
+        """Sleep until the time has passed or closing begins; return whether closing has begun."""
         closing = self._closing
         if closing is None or closing.is_set():
             return True
@@ -134,5 +134,5 @@ async def _contained(
     except asyncio.CancelledError:
         if is_cancelled():
             raise
-        # Passed on, it would end the task as if somebody had cancelled it.
+        # Reraised, it would end the task as if somebody had cancelled it.
         log.exception("a task raised CancelledError that nobody asked for: %s", getattr(function, "__qualname__", ""))

@@ -1,4 +1,4 @@
-"""What became of all jobs, counted."""
+"""The outcomes of all jobs, counted."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from asyncscribe.lifecycle import JobState
 
 @dataclass(frozen=True, slots=True)
 class JobTotals:
-    """What became of the client's jobs so far.
+    """The outcomes of the client's jobs so far.
 
     Attributes:
-        started: Jobs that were taken up.
+        started: Jobs that were started.
         completed: Jobs that ended with a transcript.
         failed: Jobs that ended without one.
-        abandoned: Jobs that nobody waited for to the end; what the service had of them goes on there.
-        submissions: Submissions that the service took.
-        resubmissions: Jobs that were to be submitted again because the service had failed them.
-        audio_seconds: Length of all that was transcribed.
+        abandoned: Jobs that nobody waited for to the end; those already at the service go on there.
+        submissions: Submissions that the service accepted.
+        resubmissions: Jobs to submit again because the service had failed them.
+        audio_seconds: Length of all audio that was transcribed.
     """
 
     started: int = 0
@@ -33,11 +33,11 @@ class JobTotals:
 
 
 class JobCounts:
-    """Counts what becomes of jobs.
+    """Counts the outcomes of jobs.
 
     Attributes:
-        submissions: Submissions that the service took.
-        resubmissions: Jobs that were to be submitted again.
+        submissions: Submissions that the service accepted.
+        resubmissions: Jobs to submit again.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class JobCounts:
             self._audio_seconds += job.transcript.audio_duration or 0.0
 
     def totals(self, active: int) -> JobTotals:
-        """What was counted so far.
+        """The counts so far.
 
         Args:
             active: Jobs that have not ended.

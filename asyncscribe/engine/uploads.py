@@ -1,4 +1,4 @@
-"""One source becomes a URL that the service can read."""
+"""Uploads a source and returns a URL that the service can read."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from asyncscribe.errors import ServiceError
 from asyncscribe.models.transcript import UploadUrl
 from asyncscribe.policies.window import Lane
 
-#: Said of an upload that failed and could not be repeated.
+#: Added to the error of an upload that failed and could not be repeated.
 ONCE_ONLY = (
     "a stream can be read once, so its upload was not repeated: pass a file, or AsyncClient(spool=bytes), "
-    "which keeps so much of a stream on disk while it is sent"
+    "which keeps that much of a stream on disk while it is sent"
 )
 
 
 class Uploader:
-    """Uploads under a limiter of its own, which is not the one of the jobs.
+    """Uploads under its own limiter, separate from the jobs' one.
 
-    So the next files are at the service already when a slot for a job gets free, and memory is bounded by the number
+    So the next files are already at the service when a job's slot becomes free, and memory is bounded by the number
     of uploads at once times `bodies.CHUNK_BYTES` (a few copies of it: one read, one in the connection's buffer).
 
     Args:
@@ -49,18 +49,18 @@ class Uploader:
     ) -> UploadUrl:
         """Send the bytes and return where the service keeps them (24 hours at least).
 
-        A failed upload starts over, as the API knows no resumption; a stream only while nothing of it was sent, or if
-        all that was sent is kept on disk.
+        A failed upload starts over, because the API can't resume one. A stream is repeated only if nothing of it was
+        sent yet, or if everything sent is kept on disk.
 
         Args:
             source: What to send.
             progress: Called with how many bytes were handed to the connection.
-            keep: Writes the URL down. Awaited before the next upload begins, so that what a crash can cost is bounded
-                by the number of uploads at once.
+            keep: Records the URL. Awaited before the next upload begins, so that a crash loses at most as many uploads
+                as run at once.
             priority: Higher ones go first.
 
         Raises:
-            SourceError: The source can't be read, or it changed while it was read.
+            SourceError: The source can't be read, or changed while it was read.
             ServiceError: The last attempt's failure.
         """
         async with self._limiter.slot(object(), priority):

@@ -1,4 +1,4 @@
-"""A job that is waited for: its plan, what was seen of it, and how long its failing checks are borne."""
+"""A watched job: its plan, what was seen of it, and how long its failing checks are tolerated."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from asyncscribe.models.transcript import Transcript, TranscriptId
 from asyncscribe.policies.backoff import Random
 from asyncscribe.policies.polling import PollPlan
 
-#: Seconds of failed GETs after which a wait is given up: the job's result stays at the service for weeks.
+#: Seconds of failed GETs after which a wait is given up; the job's result stays at the service for weeks.
 PATIENCE = 30 * 60.0
-#: Seconds, and GETs, for which a refusal of a job that the service had is doubted: a proxy, a deployment or a replica
-#: that lags may refuse for a moment what was paid for.
+#: How many seconds and GETs a refusal of a job that the service had must last before it is believed: a proxy, a
+#: deployment or a lagging replica may briefly refuse a paid job.
 DOUBTED_FOR = 60.0
 DOUBTED_TIMES = 4
 
-#: Takes the status of a job when it is first seen and whenever it changes.
+#: Called with a job's status when it is first seen and whenever it changes.
 OnStatus = Callable[[str], None]
 
 
 @dataclass(slots=True, eq=False)
 class WatchedJob:
-    """A job that is waited for; times in seconds of the loop's clock."""
+    """A watched job; times in seconds of the loop's clock."""
 
     id: TranscriptId
     plan: PollPlan
@@ -33,11 +33,11 @@ class WatchedJob:
     #: Whether the service is known to have it, so that a refusal is doubted.
     known: bool
     on_status: list[OnStatus]
-    #: Ends when its turn has come; None while its GET is under way.
+    #: Done when its turn has come; None while its GET is under way.
     turn: asyncio.Future[None] | None = None
-    #: When the loop looks at it next; what the loop has noted for another moment is void.
+    #: When its turn comes next; agenda entries for another moment are void.
     noted: float = float("inf")
-    #: Whether the last look at the list showed it running.
+    #: Whether the last check of the list showed it running.
     is_listed: bool = False
     status: str | None = None
     hinted: bool = False
@@ -48,7 +48,7 @@ class WatchedJob:
     result: Transcript | Exception | None = None
 
     def give_turn(self) -> bool:
-        """Let its GET be sent; False if it does not wait for that."""
+        """Let its GET be sent; False if it is not waiting for its turn."""
         if self.turn is None or self.turn.done():
             return False
         self.turn.set_result(None)
@@ -60,13 +60,13 @@ class WatchedJob:
         return self.turn is not None and not self.turn.done()
 
     def answered(self) -> None:
-        """The service has shown it: what failed before counts no more."""
+        """The service has answered for it: earlier failures no longer count."""
         self.known = True
         self.failing_since = self.refused_since = None
         self.refusals = 0
 
     def failed(self, error: ServiceError, now: float, random: Random) -> None:
-        """A GET has failed, which ends the wait if that has gone on for too long.
+        """A GET has failed; the wait ends if GETs have failed for too long.
 
         Args:
             error: How it failed.

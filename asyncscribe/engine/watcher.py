@@ -1,8 +1,8 @@
 """Waiting for jobs: each wait sends its own GETs, and one loop says when.
 
-Only a GET ends a wait. The loop keeps the plan of all jobs (`policies.polling`), tells each wait when its turn has
-come, and reads list pages beside that, whose hints bring turns forward or let them wait. A list that fails, hangs or
-lies needs no path of its own: the plans go on without it.
+Only a GET ends a wait. The loop keeps the plans of all jobs (`policies.polling`), gives each wait its turn, and also
+reads list pages, whose hints bring turns forward or put them off. A list that fails, hangs or lies needs no special
+path: the plans go on without it.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from asyncscribe.policies.limits import Evidence
 from asyncscribe.policies.polling import LATE, PollPlan, Strategy, choose_requests
 from asyncscribe.policies.window import Lane
 
-#: GETs that only ask how a job is, at once. The others wait here, where a hint can still reach them.
+#: GETs that only poll a status, at once. Further ones wait here, where a hint can still reach them.
 POLLS_AT_ONCE = 50
-#: Seconds after which the loop comes by in any case.
+#: Seconds after which the loop runs in any case.
 HEARTBEAT = 0.5
-#: From so many jobs on, the loop is not woken for the turn of a new one: it comes by soon enough.
+#: From this many jobs on, a new one's turn does not wake the loop: it runs soon enough.
 MANY = 10
-#: Seconds. A rounding error's worth of waiting would let no time pass on a clock of coarser steps.
+#: Seconds. A delay the size of a rounding error would let no time pass on a coarser clock.
 SOON = 0.001
 
-#: Takes what a check showed, as evidence for the limit.
+#: Called with what a check showed, as evidence for the limit.
 Observe = Callable[[Evidence], None]
 
 
@@ -45,9 +45,9 @@ class WatcherStatistics:
     Attributes:
         watched: Jobs that are waited for.
         processing: Of those, seen running.
-        queued: Of those, seen waiting at the service.
+        queued: Of those, seen queued at the service.
         checks: GETs answered so far.
-        queued_checks: Of all jobs in all checks so far, those that were found still waiting: the rate-limit signal.
+        queued_checks: Times that a check found a job still queued, over all jobs: the sign of the account's limit.
         pages: List pages read so far.
         duration: Mean seconds from submission to end of the jobs that ended lately; None before the first.
     """
@@ -68,8 +68,8 @@ class Watcher:
         transport: Sends.
         tasks: Owns the loop, which runs while there is a job to watch, and the reading of pages.
         polling: Delays between the GETs of one job.
-        observe: Told how many jobs run and how many are queued.
-        is_wanted: Whether somebody waits for a slot, so that even a lone job has to learn what others do.
+        observe: Called with how many jobs run and how many are queued.
+        is_wanted: Whether somebody waits for a slot, so that other clients' jobs matter even with one job in flight.
         rng: Gives numbers in [0, 1), for the jitter.
     """
 
@@ -122,27 +122,27 @@ class Watcher:
     ) -> Transcript:
         """Wait until the job has ended and return its transcript, completed or failed.
 
-        Failing requests only stretch the wait; the job does not suffer from them. Any number of callers can wait for
-        one job, and each can be cancelled without disturbing the others.
+        Failing requests only prolong the wait; they don't affect the job. Any number of callers can wait for one job,
+        and each can be cancelled without disturbing the others.
 
         Args:
             transcript_id: The job.
             new: It was submitted just now, so the first GET comes after the first delay instead of at once.
             known: The service is known to have it, so that a refusal is doubted.
             on_status: Called with the status when it is first seen and whenever it changes.
-            priority: Its place among the requests that wait.
+            priority: Its rank among the requests that wait.
 
         Raises:
-            APIError: There is no such transcript, as far as is known; the error names the id.
-            WaitRefused: The service refused to show it, again and again.
-            WaitInterrupted: The service could not be asked for too long; the job goes on.
+            APIError: No such transcript is known to exist; the error names the id.
+            WaitRefused: The service repeatedly refused to show it.
+            WaitInterrupted: The service could not be reached for too long; the job goes on.
             NotOpen: The client is not open, or was closed meanwhile.
         """
         while True:
             job = self._roster.jobs.get(transcript_id)
             if job is None:
                 return await self._lead(transcript_id, on_status, priority, new=new, known=known or new)
-            # Somebody waits already. Should that one leave, whoever is next goes on in its place.
+            # Another caller polls it already. If that one is cancelled, the next one takes over.
             if on_status is not None:
                 job.on_status.append(on_status)
             try:
@@ -172,7 +172,7 @@ class Watcher:
         request = protocol.get_transcript(transcript_id)
         self._ensure_running()
         if new and self._list_leads:
-            # It will be on a page before long.
+            # It will be on a page soon.
             plan.due = max(plan.due, now + 2 * self._gap(now))
         self._roster.join(job, now)
         try:
@@ -200,9 +200,9 @@ class Watcher:
             job.turn = None
 
     async def _check(self, job: WatchedJob, request: protocol.Request[Transcript], priority: int) -> None:
-        """Ask for the job: its transcript if it has ended, else how it is."""
+        """GET the job: its transcript if it has ended, else its status."""
         hinted, job.hinted = job.hinted, False
-        # What is expected to be a result is waited for by somebody; a poll is not.
+        # Somebody waits for an expected result; nobody waits for a poll.
         lane = Lane.RESULTS if hinted else Lane.POLLS
         self._polls += not hinted
         try:
@@ -230,7 +230,7 @@ class Watcher:
             return
         job.plan.answered(now, self._rng, hinted=hinted)
         if job.hinted:
-            # What came while the GET was under way may be newer than its answer.
+            # A hint that came during the GET may be newer than its answer.
             job.plan.hinted(now)
         self._observe_without_list(now)
 
@@ -240,7 +240,7 @@ class Watcher:
         if not self._running:
             self._tasks.start_soon(self._run)
             self._running = True
-            # Asked for several times a request.
+            # Bound once, because it is called several times per request.
             self._now = asyncio.get_running_loop().time
             self._overview.start_over(self._now())
 
@@ -250,25 +250,25 @@ class Watcher:
 
     @property
     def _list_leads(self) -> bool:
-        """Whether the loop comes by for the list often enough: with many jobs most turns are put off by pages."""
+        """Whether the loop runs often enough for the list's sake: with many jobs, pages put most turns off."""
         return len(self._roster) >= MANY and not self._overview.failures
 
     async def _run(self) -> None:
-        """Tell each job when its turn has come and look at the list, for as long as there is a job."""
-        # A new one, as the client may have been opened in another loop before.
+        """Give each job its turn and read the list, for as long as there is a job."""
+        # Created here, because the client may have been opened in another loop before.
         self._changed = asyncio.Event()
         try:
             while self._roster:
                 now = self._now()
-                # In this order: without a list, turns may come earlier.
+                # In this order, because without the list turns may come earlier.
                 next_look = self._look_at_list(now)
                 next_turn = self._give_turns(now)
                 if self._list_leads:
                     earliest = min(next_look, now + HEARTBEAT)
                 else:
-                    # Whether somebody waits for a slot may change without a word.
+                    # Nothing wakes the loop when somebody starts to wait for a slot.
                     earliest = min(next_turn, next_look, now + max(HEARTBEAT, LATE * self._roster.age(now)))
-                # Not at once: what was told its turn has to run first.
+                # Not at once: waits that were given their turn have to run first.
                 self._earliest = max(earliest, now + SOON)
                 await self._until(self._earliest)
         finally:
@@ -287,13 +287,13 @@ class Watcher:
                 timer.cancel()
 
     def _give_turns(self, now: float) -> float:
-        """Tell all whose turn it is; return when the next one's comes."""
+        """Give all due jobs their turn; return when the next turn comes."""
         postponed = []
         for job in self._roster.due(now + SOON):
             if job.is_listed and not job.hinted and not self._overview.failures:
                 job.plan.sighted(self._roster.sightings.duration)
             if job.plan.due > now + SOON:
-                # A page has let it wait.
+                # A page has put it off.
                 self._roster.note(job)
             elif not job.hinted and self._polls >= POLLS_AT_ONCE:
                 postponed.append(job)
@@ -301,11 +301,11 @@ class Watcher:
                 job.give_turn()
         for job in postponed:
             self._roster.note(job)
-        # The next check that ends makes room for one that was postponed.
+        # The next check that ends makes room for a postponed one.
         return float("inf") if postponed else self._roster.next_turn
 
     def _look_at_list(self, now: float) -> float:
-        """Begin to read pages if it is time; return when it will be."""
+        """Start to read the list if it is due; return when it will be."""
         if self._overview.is_reading:
             return float("inf")
         strategy = choose_requests(len(self._roster), self._roster.sightings.others, wanted=self._is_wanted())
@@ -346,7 +346,7 @@ class Watcher:
         self._changed.set()
 
     def _observe_without_list(self, now: float) -> None:
-        """Where the list tells nothing, GETs have to."""
+        """Take the evidence from GETs where the list gives none."""
         if (self._overview.failures or len(self._roster) == 1) and now - self._observed_at >= self._gap(now):
             self._roster.sightings.unlisted(now)
             self._tell(now)

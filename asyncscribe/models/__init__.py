@@ -1,1 +1,1 @@
-"""Pydantic models of what goes over the wire: requests strict, answers tolerant."""
+"""Models of the API's data: strict for requests, tolerant for answers."""

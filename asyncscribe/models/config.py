@@ -28,7 +28,7 @@ from asyncscribe.models.understanding import SpeechUnderstanding, Strings
 #: Longest `prompt` in words, longest key term in words: https://www.assemblyai.com/docs, prompting and key terms.
 LONGEST_PROMPT = 1_500
 LONGEST_KEYTERM = 6
-#: What to use in place of a field that the service has deprecated.
+#: What to use instead of a field that the service has deprecated.
 DEPRECATED = {
     "speech_model": "speech_models",
     "dual_channel": "multichannel",
@@ -50,14 +50,14 @@ class _Options(BaseModel):
 
 
 class CustomSpelling(_Options):
-    """Spell every word of `from_` (case does not matter) as `to` (one word, its case is kept)."""
+    """Spell every word of `from_` (in any case) as `to` (one word, its case is kept)."""
 
     from_: tuple[str, ...] = Field(alias="from")
     to: Annotated[str, Field(pattern=r"^\S*$")]
 
 
 class SpeakerOptions(_Options):
-    """Bounds for the number of speakers, and how they are told apart; with `speaker_labels`."""
+    """Bounds for the number of speakers, and how they are distinguished; with `speaker_labels`."""
 
     min_speakers_expected: int | None = Field(default=None, ge=1)
     max_speakers_expected: int | None = Field(default=None, ge=1)
@@ -111,21 +111,21 @@ class KeytermsOptions(_Options):
 class TranscriptionConfig(_Options):
     """What the service is asked to do with a recording. Immutable; only fields that were set are sent.
 
-    A field that this class does not know is an error, since a misspelt option would be paid for and ignored; a field
-    that the service has and this class does not have yet goes into `extra`.
+    An unknown field is an error, because a misspelt option would be ignored and still paid for; a field that the
+    service has and this class does not have yet goes into `extra`.
 
     Attributes:
         speech_models: Models in order of preference, e.g. `("universal-3-5-pro", "universal-2")`; unset, the account's
             default is used.
         language_code: Language spoken, e.g. `"en_us"`.
         language_codes: At most two languages that are mixed.
-        language_detection: Detect the language; wants at least 15 s of speech.
+        language_detection: Detect the language; needs at least 15 s of speech.
         language_confidence_threshold: Below this confidence of the detected language the job fails, 0 to 1.
         language_detection_options: Details of the detection.
         audio_start_from: Start in the recording, milliseconds.
         audio_end_at: End in the recording, milliseconds.
         punctuate: Add punctuation (the service's default is true).
-        format_text: Casing and numbers (the service's default is true).
+        format_text: Format casing and numbers (the service's default is true).
         disfluencies: Keep fillers such as "um".
         filter_profanity: Mask swear words.
         custom_spelling: Words to spell in a given way.
@@ -138,17 +138,17 @@ class TranscriptionConfig(_Options):
         domain: `"medical-v1"` for medical speech.
         word_boost: Deprecated, use `keyterms_prompt`.
         boost_param: Deprecated, use `keyterms_prompt`.
-        speaker_labels: Tell speakers apart.
+        speaker_labels: Label who speaks.
         speakers_expected: Exact number of speakers; not together with `speaker_options`.
         speaker_options: Bounds of the number of speakers.
         multichannel: One transcript per channel; billed times the number of channels.
         redact_pii: Replace personal data in the text.
         redact_pii_policies: Kinds of personal data.
-        redact_pii_sub: What stands in place of it.
+        redact_pii_sub: What replaces it.
         redact_pii_audio: Also make a redacted recording.
         redact_pii_audio_quality: Its format.
         redact_pii_audio_options: Details of it.
-        redact_pii_return_unredacted: Answer the text as it was, too.
+        redact_pii_return_unredacted: Also return the unredacted text.
         redact_static_entities: Terms to redact, by label.
         entity_detection: List names, places, dates and so on.
         sentiment_analysis: A sentiment per sentence.
@@ -163,10 +163,10 @@ class TranscriptionConfig(_Options):
         speech_understanding: Translation, names of speakers, formatting.
         custom_topics: Deprecated, has no function.
         topics: Deprecated, has no function.
-        webhook_url: Where the service tells that the job has ended.
-        webhook_auth_header_name: Header the service sends there.
+        webhook_url: The URL that the service notifies when the job has ended.
+        webhook_auth_header_name: Header that the service sends to it.
         webhook_auth_header_value: Its value; not shown in the repr.
-        extra: Further fields by their names in the API, sent as they are.
+        extra: Further fields by their names in the API, sent unchanged.
     """
 
     speech_models: tuple[Open[SpeechModel], ...] | None = Field(default=None, min_length=1)
@@ -222,7 +222,7 @@ class TranscriptionConfig(_Options):
     extra: Mapping[str, Any] = Field(default_factory=dict)
 
     if TYPE_CHECKING:
-        # What is taken is more than what is kept: any sequence for a tuple, a mapping for nested options.
+        # Accepts more types than it stores: any sequence for a tuple, a mapping for nested options.
         def __init__(self, **fields: Unpack[ConfigFields]) -> None: ...
 
     @model_validator(mode="before")
@@ -248,17 +248,17 @@ class TranscriptionConfig(_Options):
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Read a configuration from a JSON or TOML file (told apart by its suffix), fields by their API names.
+        """Read a configuration from a JSON or TOML file (by its suffix), fields by their API names.
 
         Raises:
             OSError: The file can't be read.
-            ValueError: It is no JSON or TOML, or a field is unknown or not allowed (then a `pydantic.ValidationError`).
+            ValueError: It is not JSON or TOML, or a field is unknown or not allowed (a `pydantic.ValidationError`).
         """
         path = Path(path)
         content = path.read_text(encoding="utf-8")
         fields = tomllib.loads(content) if path.suffix.lower() == ".toml" else json.loads(content)
         if not isinstance(fields, dict):
-            raise ValueError(f"{path} holds no object with fields")  # noqa: TRY004 - the content is wrong
+            raise ValueError(f"{path} must hold an object with fields")  # noqa: TRY004 - the content is wrong
         return cls(**fields)
 
     def with_(self, **changes: Any) -> Self:
@@ -271,12 +271,12 @@ class TranscriptionConfig(_Options):
         return type(self)(**(kept | changes))
 
     def with_webhook(self, url: str, *, header_name: str | None = None, header_value: str | None = None) -> Self:
-        """Return a copy that has the service call `url` when the job has ended.
+        """Return a copy that makes the service call `url` when the job has ended.
 
         Args:
-            url: Reachable from the internet; its query is kept, so it can carry what the receiver wants to know.
+            url: Reachable from the internet; its query is kept, so it can carry data for the receiver.
             header_name: Header that the service sends along, for the receiver to check.
-            header_value: Its value, a secret of the caller's.
+            header_value: Its value, a secret of the caller.
 
         Raises:
             pydantic.ValidationError: Only one of name and value is given.
@@ -296,7 +296,7 @@ class TranscriptionConfig(_Options):
 
 
 def _conflicts(config: TranscriptionConfig) -> Iterator[str]:
-    """What is wrong between the fields; the rules are the API's (its reference, and 400s that were seen)."""
+    """Conflicts between fields; the rules are the API's (its reference, and 400s that were seen)."""
     given = {name for name in config.model_fields_set if getattr(config, name) is not None}
 
     def on(name: str) -> bool:
@@ -312,14 +312,14 @@ def _conflicts(config: TranscriptionConfig) -> Iterator[str]:
         if on(name) and getattr(config, needed_true) is False:
             yield f"{name} needs {needed_true}, which is switched off"
     if "audio_url" in config.extra:
-        yield "extra must not hold audio_url: what is transcribed is the source"
+        yield "extra must not hold audio_url: it is set from the source"
     yield from _conflicts_of_values(config)
     yield from _conflicts_of_understanding(config)
 
 
 _NEEDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("redact_pii", ("redact_pii_policies", "redact_static_entities")),
-    # Without `redact_pii` the service ignores these, and answers what was to be hidden.
+    # Without `redact_pii` the service ignores these, and returns the data that they should hide.
     ("redact_pii_policies", ("redact_pii",)),
     ("redact_pii_sub", ("redact_pii",)),
     ("redact_static_entities", ("redact_pii",)),

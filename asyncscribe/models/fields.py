@@ -1,4 +1,4 @@
-"""What the fields of a configuration take, for type checkers: more than what is kept of them."""
+"""The types that a configuration's fields accept, for type checkers: more than it stores."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class ConfigFields(TypedDict, total=False):
-    """The fields of a `TranscriptionConfig`, by which it can be made, or which can be passed in its place.
+    """The fields of a `TranscriptionConfig`, to construct it or to pass in its place; see there for their meaning.
 
-    Any sequence stands for a tuple, and a mapping for nested options. The meaning is told there.
+    Any sequence is accepted for a tuple, and a mapping for nested options.
     """
 
     speech_models: Sequence[SpeechModel | str] | None

@@ -1,4 +1,4 @@
-"""What the service tells a webhook: that a transcript has ended, or that redacted audio is ready."""
+"""The service's webhook notifications: a transcript has ended, or redacted audio is ready."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from asyncscribe.models.transcript import TranscriptId
 
 @dataclass(frozen=True, slots=True)
 class TranscriptEnded:
-    """A transcript is `completed` or in `error`; `client.get(notification.transcript_id)` has it."""
+    """A transcript is `completed` or in `error`; `client.get(notification.transcript_id)` returns it."""
 
     transcript_id: TranscriptId
     status: str
@@ -20,25 +20,25 @@ class TranscriptEnded:
 
 @dataclass(frozen=True, slots=True)
 class RedactedAudioReady:
-    """A redacted recording can be fetched. The service does not say of which transcript: put that into the URL."""
+    """A redacted recording is ready. The service does not say for which transcript: put that into the webhook's URL."""
 
     url: str
 
 
 Notification: TypeAlias = TranscriptEnded | RedactedAudioReady
-"""What the service says."""
+"""A notification from the service."""
 
 
 def parse_notification(body: bytes) -> Notification:
     """Read the body of a webhook request.
 
     Raises:
-        ValueError: It is none of the two kinds.
+        ValueError: It is neither kind of notification.
     """
     try:
         content = json.loads(body)
     except RecursionError:
-        raise ValueError("the notification is nested too deep") from None
+        raise ValueError("the notification is nested too deeply") from None
     if isinstance(content, Mapping):
         status, identifier = content.get("status"), content.get("transcript_id")
         if isinstance(status, str) and status in {"completed", "error"} and isinstance(identifier, str) and identifier:

@@ -1,4 +1,4 @@
-"""The values that fields of a request take. All are open: a string that the service has learnt since is taken too."""
+"""The values of request fields. All enumerations are open: values that the service has added since are accepted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 from pydantic import Field
 
 E = TypeVar("E")
-#: A known value as its enum member, or any other string as it is.
+#: A known value as its enum member, or any other string unchanged.
 Open = Annotated[E | str, Field(union_mode="left_to_right")]
 
 
@@ -22,7 +22,7 @@ class SpeechModel(StrEnum):
 
 
 class LanguageCode(StrEnum):
-    """Languages; which of them a model knows is in the service's documentation."""
+    """Languages; the service's documentation says which models support which."""
 
     EN = "en"
     EN_AU = "en_au"
@@ -129,7 +129,7 @@ class LanguageCode(StrEnum):
 
 
 class SubstitutionPolicy(StrEnum):
-    """What stands in the text in place of personal data."""
+    """What replaces personal data in the text."""
 
     HASH = "hash"
     ENTITY_NAME = "entity_name"

@@ -11,13 +11,13 @@ from asyncscribe.models.transcript import TranscriptId
 
 @dataclass(frozen=True, slots=True)
 class ListItem:
-    """What a list page says of one transcript.
+    """One transcript as listed on a page.
 
     Attributes:
         id: The service's id.
         status: As in `Transcript`.
         audio_url: What is transcribed.
-        created: When the service took the job, UTC; None where the page does not say it readably.
+        created: When the service accepted the job, UTC; None if missing or unreadable.
         completed: When it was completed, UTC; None if it was not.
         error: Why the job failed; None if it did not.
     """
@@ -31,8 +31,8 @@ class ListItem:
 
 
 def utc(value: Any) -> datetime | None:
-    """A time of the list; None where there is none, or it can't be read."""
-    # The specification writes times without a zone, recorded answers end in "Z"; both are UTC.
+    """A time from the list; None if it is missing or can't be read."""
+    # Times have no zone in the specification and end in "Z" in recorded answers; both are UTC.
     try:
         time = datetime.fromisoformat(value)
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What the service finds beside the words, as it stands in a transcript. Times are milliseconds, shares are 0 to 1."""
+"""A transcript's results besides the words. Times are milliseconds, shares are 0 to 1."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from asyncscribe.models.words import Word, parse_words
 
 
 class Sentiment(StrEnum):
-    """How something was said."""
+    """The sentiment of a sentence."""
 
     POSITIVE = "POSITIVE"
     NEUTRAL = "NEUTRAL"
@@ -90,7 +90,7 @@ class SafetyResult(Result):
 
 
 class ContentSafety(Result):
-    """Sensitive topics: each place, the share of each label, and shares of low, medium and high severity."""
+    """Sensitive topics: each occurrence, the share of each label, and shares of low, medium and high severity."""
 
     status: Lenient[str] = None
     results: Items[SafetyResult] = ()
@@ -141,7 +141,7 @@ class LanguageDetection(Result):
 
 
 class TranslationResult(Result):
-    """How the translation ended; the texts are in `Transcript.translated_texts`."""
+    """The status of the translation; the texts are in `Transcript.translated_texts`."""
 
     status: Lenient[str] = None
 
@@ -154,7 +154,7 @@ class SpeakerIdentificationResult(Result):
 
 
 class CustomFormattingResult(Result):
-    """What was formatted how, and the formatted text."""
+    """How each item was formatted, and the formatted text."""
 
     status: Lenient[str] = None
     mapping: Lenient[dict[str, str]] = None
@@ -171,7 +171,7 @@ class UnderstandingResponse(Result):
 
 
 class UnderstandingResult(Result):
-    """What was asked of speech understanding, and what came of it."""
+    """The request for speech understanding, and its results."""
 
     request: Lenient[dict[str, Any]] = None
     response: Lenient[UnderstandingResponse] = None
@@ -193,12 +193,12 @@ class Passage(Span):
 
 
 class Match(Result):
-    """A phrase that was looked for.
+    """A phrase that was searched for.
 
     Attributes:
         text: The phrase.
         count: How often it was said.
-        timestamps: Start and end of each place, milliseconds.
+        timestamps: Start and end of each occurrence, milliseconds.
         indexes: Positions in `Transcript.words`.
     """
 

@@ -1,4 +1,4 @@
-"""Reading that never fails: a value of an unexpected type reads as None, what is unknown is kept."""
+"""Parsing that never fails: a value of an unexpected type reads as None, unknown fields are kept."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def _only_objects(value: Any) -> Any:
 
 #: A field whose unreadable value must not make the document unreadable.
 Lenient = Annotated[T | None, WrapValidator(_none_if_unreadable)]
-#: A list of objects; whatever else is in it is left out, and anything but a list reads as empty.
+#: A list of objects; other items are left out, and anything but a list reads as empty.
 Items = Annotated[tuple[T, ...], BeforeValidator(_only_objects)]
 
 
 class Result(BaseModel):
-    """Base of all that the service answers within a transcript: immutable, unknown fields kept as attributes."""
+    """Base of all results within a transcript: immutable, unknown fields kept as attributes."""
 
     model_config = ConfigDict(extra="allow", frozen=True)

@@ -1,10 +1,10 @@
-"""What the service answers, read so tolerantly that a paid transcript can always be had.
+"""The service's answers, parsed so tolerantly that a paid transcript is always available.
 
-Nothing here refuses a document for what one field holds: a value of an unexpected type reads as None, unknown values
-of an enumeration stay plain strings, unknown fields are kept, and `Transcript.document` is the answer itself.
+No document is refused because of one field: a value of an unexpected type reads as None, unknown values of an
+enumeration stay plain strings, unknown fields are kept, and `Transcript.document` is the answer itself.
 
-Reading is lazy: of an answer only the fields that everybody needs become Python objects; words, utterances and
-results do so when they are first asked for.
+Parsing is lazy: only the fields that everybody needs become Python objects at once; words, utterances and results do
+so on first access.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ from asyncscribe.models.tolerant import Lenient, Result
 from asyncscribe.models.words import Utterance, Word, parse_utterances, parse_words, utterances_of, words_of
 
 TranscriptId = NewType("TranscriptId", str)
-"""The id of a transcript, as the service gave it."""
+"""The id of a transcript, given by the service."""
 UploadUrl = NewType("UploadUrl", str)
-"""Where the service finds an uploaded file; no one else can read it."""
+"""The URL of an uploaded file; only the service can read it."""
 
 
 R = TypeVar("R", bound=Result)
 
 
 class TranscriptStatus(StrEnum):
-    """Where a job is at the service. `COMPLETED` and `ERROR` are final."""
+    """A job's status at the service. `COMPLETED` and `ERROR` are final."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -62,19 +62,19 @@ class TranscriptStatus(StrEnum):
     ERROR = "error"
 
 
-#: The states in which nothing changes any more.
+#: The final statuses: the job no longer changes.
 FINAL_STATUSES = frozenset({TranscriptStatus.COMPLETED, TranscriptStatus.ERROR})
 
 
 def _names(chosen: Any) -> set[Any] | None:
-    """The names that are wholly included or excluded; None if nothing was chosen."""
+    """The names that are entirely included or excluded; None if nothing was chosen."""
     if isinstance(chosen, Mapping):
         return {name for name, how in chosen.items() if how is True or how is ...}
     return None if chosen is None else set(chosen)
 
 
 class _Fields(msgspec.Struct):
-    """The fields of `Transcript`, for answers in which each is what it was promised to be."""
+    """The fields of `Transcript`, for answers in which each has its documented type."""
 
     id: str
     status: str
@@ -99,27 +99,27 @@ _STATUSES = {status.value: status for status in TranscriptStatus}
 
 
 class Transcript(BaseModel):
-    """A transcript in any state, as `GET /v2/transcript/{id}` answers it.
+    """A transcript in any state, as returned by `GET /v2/transcript/{id}`.
 
     `audio_duration` is in seconds; every other time is in milliseconds, as in the API. Fields that are not listed here
     are attributes too (`transcript.project_id`), as plain JSON values.
 
     Attributes:
         id: The service's id of the job.
-        status: A `TranscriptStatus`, or a plain string should the service invent a new one.
+        status: A `TranscriptStatus`, or a plain string if the service adds a new one.
         error: Why the job failed, in the service's words.
         audio_url: What was transcribed.
-        text: The whole text; empty where nothing was said.
+        text: The whole text; empty if nothing was said.
         confidence: Mean confidence of the words, 0 to 1.
         audio_duration: Length of the audio in seconds (the service rounds up).
         language_code: Language of the transcript.
         language_confidence: Confidence of the detected language, 0 to 1.
         speech_model_used: The model that made the transcript.
         summary: With `summarization`.
-        throttled: The account's limit held the job back; None where the service does not say.
-        webhook_status_code: What the webhook's receiver answered.
+        throttled: Whether the account's limit held the job back; None if the service does not say.
+        webhook_status_code: The status that the webhook's receiver answered with.
         audio_channels: Number of channels, with `multichannel`.
-        unredacted_text: The text as it was, with `redact_pii_return_unredacted`.
+        unredacted_text: The original text, with `redact_pii_return_unredacted`.
         translated_texts: Translations by language.
     """
 
@@ -147,7 +147,7 @@ class Transcript(BaseModel):
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
-        """Read a document that is parsed already, and keep it.
+        """Validate a parsed document, and keep it.
 
         Raises:
             pydantic.ValidationError: It has no id or no status.
@@ -159,10 +159,10 @@ class Transcript(BaseModel):
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
-        """Read a document as it came; most of it stays unparsed until it is asked for.
+        """Validate a raw document; most of it stays unparsed until it is accessed.
 
         Raises:
-            pydantic.ValidationError: It is no JSON object, or has no id or no status.
+            pydantic.ValidationError: It is not a JSON object, or has no id or no status.
         """
         body = json_data.encode() if isinstance(json_data, str) else bytes(json_data)
         try:
@@ -170,8 +170,8 @@ class Transcript(BaseModel):
         except (msgspec.DecodeError, RecursionError):
             fields = {}
         if fields.get("id"):
-            # As nearly every answer is just what was promised, it need not be read leniently, which takes ten times
-            # as long.
+            # Nearly every answer has the documented types, so lenient parsing, which takes ten times as long, is not
+            # needed.
             fields["status"] = _STATUSES.get(fields["status"], fields["status"])
             transcript = cast("Self", cls.model_construct(**fields))
         else:
@@ -181,7 +181,7 @@ class Transcript(BaseModel):
 
     @model_serializer(mode="wrap")
     def _whole(self, dump: SerializerFunctionWrapHandler, info: SerializationInfo):  # type: ignore[no-untyped-def]  # noqa: ANN202 - an annotation would be the schema
-        """Everything that the service said, words included: a dump that is read again is the same transcript."""
+        """All fields of the answer, words included: validating the dump gives the same transcript."""
         dumped = dump(self)
         if self._body is None and self._document is None:
             return dumped
@@ -198,8 +198,8 @@ class Transcript(BaseModel):
     if not TYPE_CHECKING:  # so that a misspelt attribute is still found by type checkers
 
         def __getattr__(self, name: str) -> Any:
-            """Fields of the document that the class does not know."""
-            # A property that raises AttributeError leads here too: `document` must not ask for itself.
+            """Fields of the document that the class does not define."""
+            # A property that raises AttributeError leads here too, so `document` must not look itself up.
             if not name.startswith("_") and name != "document" and name in self.document:
                 return self.document[name]
             return super().__getattr__(name)
@@ -212,7 +212,7 @@ class Transcript(BaseModel):
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        """What notebooks show: who said what, or why it failed; in the notebook's own colours."""
+        """HTML for notebooks: who said what, or why it failed; in the notebook's own colours."""
         if self.status == TranscriptStatus.ERROR:
             said = f"<b>Failed:</b> {escape(self.error or 'the service gave no reason')}"
         elif self.utterances:
@@ -224,7 +224,7 @@ class Transcript(BaseModel):
             said = escape(self.text or "")
         length = None if self.audio_duration is None else f"{self.audio_duration:,.0f} s"
         facts = " · ".join(escape(fact) for fact in (self.id, self.status, length) if fact)
-        # The classes keep MathJax from taking dollars for formulas.
+        # The classes keep MathJax from rendering dollar signs as formulas.
         return (
             '<div class="tex2jax_ignore mathjax_ignore">'
             f'<div style="max-height: 30em; overflow: auto; white-space: pre-wrap">{said}</div>'
@@ -233,16 +233,16 @@ class Transcript(BaseModel):
 
     @property
     def document(self) -> Mapping[str, Any]:
-        """The answer of the service, unchanged. Not to be modified."""
+        """The service's answer, unchanged. Must not be modified."""
         if self._document is None:
-            # The body goes when the document comes: the same is never held twice.
+            # The body is dropped when the document is parsed, so the content is never held twice.
             body, self._body = self._body, None
             self._document = from_json(body, cache_strings="keys") if body is not None else self.model_dump(mode="json")
         return self._document
 
     @property
     def is_final(self) -> bool:
-        """Whether the service will change nothing more: the job completed or failed."""
+        """Whether the job completed or failed, so that nothing changes any more."""
         return self.status in FINAL_STATUSES
 
     @cached_property
@@ -259,12 +259,12 @@ class Transcript(BaseModel):
 
     @cached_property
     def unredacted_words(self) -> tuple[Word, ...]:
-        """The words as they were, with `redact_pii_return_unredacted`; else empty."""
+        """The original words, with `redact_pii_return_unredacted`; else empty."""
         return parse_words(self.document.get("unredacted_words"))
 
     @cached_property
     def unredacted_utterances(self) -> tuple[Utterance, ...]:
-        """The utterances as they were, with `redact_pii_return_unredacted`; else empty."""
+        """The original utterances, with `redact_pii_return_unredacted`; else empty."""
         return parse_utterances(self.document.get("unredacted_utterances"))
 
     @cached_property
@@ -289,12 +289,12 @@ class Transcript(BaseModel):
 
     @cached_property
     def content_safety_labels(self) -> ContentSafety | None:
-        """Sensitive topics, with `content_safety`; may be there as `unavailable` without being asked for."""
+        """Sensitive topics, with `content_safety`; may be present as `unavailable` without being requested."""
         return self._result("content_safety_labels", ContentSafety)
 
     @cached_property
     def iab_categories_result(self) -> Topics | None:
-        """Topics, with `iab_categories`; may be there as `unavailable` without being asked for."""
+        """Topics, with `iab_categories`; may be present as `unavailable` without being requested."""
         return self._result("iab_categories_result", Topics)
 
     @cached_property
@@ -304,7 +304,7 @@ class Transcript(BaseModel):
 
     @cached_property
     def speech_understanding(self) -> UnderstandingResult | None:
-        """What came of `speech_understanding`."""
+        """The results of `speech_understanding`."""
         return self._result("speech_understanding", UnderstandingResult)
 
     def _result(self, name: str, kind: type[R]) -> R | None:
@@ -325,7 +325,7 @@ class Transcript(BaseModel):
         return subtitles.to_vtt(self.words, chars_per_caption=chars_per_caption)
 
     def to_text(self, *, speakers: bool = False) -> str:
-        """The text; with `speakers` one line per utterance that names who spoke, where the transcript knows."""
+        """The text; with `speakers` one line per utterance, naming the speaker if known."""
         if speakers and self.utterances:
             return subtitles.to_speaker_text(self.utterances)
         return self.text or ""

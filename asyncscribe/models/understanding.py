@@ -1,4 +1,4 @@
-"""The `speech_understanding` part of a request: work that is done on the finished text."""
+"""The `speech_understanding` part of a request: tasks that run on the finished text."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-#: Any sequence of texts is taken, and kept as a tuple.
+#: Accepts any sequence of strings, and stores a tuple.
 Strings = Annotated[Sequence[str], AfterValidator(tuple)]
 
 
 class Task(BaseModel):
-    """Base of the tasks; a field that is not known yet is sent as it is."""
+    """Base of the tasks; unknown fields are sent unchanged."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -22,7 +22,7 @@ class Translation(Task):
 
     Attributes:
         target_languages: Language codes, at least one.
-        formal: Formal address.
+        formal: Use formal address.
         match_original_utterance: Translate utterance by utterance; needs `speaker_labels`.
     """
 
@@ -46,7 +46,7 @@ class SpeakerIdentification(Task):
 
 
 class CustomFormatting(Task):
-    """Write dates, telephone numbers and addresses by a pattern.
+    """Format dates, telephone numbers and addresses by a pattern.
 
     Attributes:
         date: For example `"mm/dd/yyyy"`.
@@ -60,7 +60,7 @@ class CustomFormatting(Task):
 
 
 class Tasks(Task):
-    """The tasks to do; several work together."""
+    """The tasks to run; they can be combined."""
 
     translation: Translation | None = None
     speaker_identification: SpeakerIdentification | None = None
@@ -68,6 +68,6 @@ class Tasks(Task):
 
 
 class SpeechUnderstanding(Task):
-    """The object as the API takes it: `{"request": {...}}`."""
+    """The object as the API expects it: `{"request": {...}}`."""
 
     request: Tasks

@@ -1,9 +1,8 @@
-"""Words and utterances: most of a document, so read late and cheaply.
+"""Words and utterances: most of a document, so parsed lazily and cheaply.
 
-A ten-hour transcript has 100,000 words, and with utterances each of them twice. msgspec reads them from the bytes into
-objects without making anything else: a sixth of the time that pydantic models or dictionaries take, and the garbage
-collector need not look at them. `benchmarks/parsing.py` measures it. What does not have the expected types is read
-again, tolerantly and slowly.
+A ten-hour transcript has 100,000 words, each of them twice with utterances. msgspec parses them from the bytes directly
+into objects: in a sixth of the time that pydantic models or dictionaries take, and the garbage collector need not track
+them. `benchmarks/parsing.py` measures it. Values without the expected types are parsed again, tolerantly and slowly.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import msgspec
 
 
 class Word(msgspec.Struct, frozen=True, gc=False):
-    """One word as it was heard.
+    """One recognised word.
 
     Attributes:
         text: The word with its punctuation.
@@ -45,7 +44,7 @@ class Utterance(msgspec.Struct, frozen=True):
         speaker: "A", "B", ...; with multichannel and speaker labels "1A", "2A", ...
         channel: "1", "2", ... with multichannel.
         words: Its words.
-        translated_texts: Translations by language, where they were asked for.
+        translated_texts: Translations by language, if requested.
     """
 
     text: str
@@ -71,7 +70,7 @@ _UTTERANCES = msgspec.json.Decoder(_Utterances)
 
 
 def words_of(body: bytes) -> tuple[Word, ...] | None:
-    """The `words` of a document as it came; None where they can only be read tolerantly."""
+    """The `words` of a raw document; None if they need tolerant parsing."""
     try:
         return _WORDS.decode(body).words or ()
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -79,7 +78,7 @@ def words_of(body: bytes) -> tuple[Word, ...] | None:
 
 
 def utterances_of(body: bytes) -> tuple[Utterance, ...] | None:
-    """The `utterances` of a document as it came; None where they can only be read tolerantly."""
+    """The `utterances` of a raw document; None if they need tolerant parsing."""
     try:
         return _UTTERANCES.decode(body).utterances or ()
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -87,7 +86,7 @@ def utterances_of(body: bytes) -> tuple[Utterance, ...] | None:
 
 
 def parse_words(raw: Any) -> tuple[Word, ...]:
-    """Read a list of words; what is missing or of a wrong type in one reads as empty, 0 or None."""
+    """Parse a list of words; missing or wrongly typed fields read as empty, 0 or None."""
     try:
         return msgspec.convert(raw, tuple[Word, ...])
     except msgspec.ValidationError:
@@ -95,7 +94,7 @@ def parse_words(raw: Any) -> tuple[Word, ...]:
 
 
 def parse_utterances(raw: Any) -> tuple[Utterance, ...]:
-    """Read a list of utterances, as tolerantly as words."""
+    """Parse a list of utterances, as tolerantly as words."""
     try:
         return msgspec.convert(raw, tuple[Utterance, ...])
     except msgspec.ValidationError:

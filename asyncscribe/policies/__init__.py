@@ -1,1 +1,1 @@
-"""What decides: pure values and functions. Time, evidence and randomness come in as arguments."""
+"""Decisions as pure values and functions. Time, evidence and randomness are arguments."""

@@ -1,27 +1,27 @@
-"""A limit that finds the account's own by what the service keeps in its queue.
+"""A limit that finds the account's own limit from the jobs that the service queues.
 
-**The signal.** The service takes any number of jobs, runs as many as the account may run, and keeps the rest in one
-queue, first come, first served. No answer tells how many may run, the number differs per account and it changes, so a
-job that stands in the queue is read as TCP reads a lost packet: somebody sends more than fits. A job counts once it was
-seen queued although it had been submitted before the previous look; the answer to a submission says `queued` on an idle
-account too. Unlike a lost packet a queued job is not lost work, so the limit errs high, by one job or one percent.
+**The signal.** The service accepts any number of jobs, runs as many as the account may run, and keeps the rest in one
+queue, first come, first served. No answer says how many may run, and the number differs per account and changes. So a
+queued job is read as TCP reads a lost packet: somebody sends more than fits. A job counts if it is seen queued although
+it was submitted before the previous check, because the answer to a submission says `queued` on an idle account too.
+Unlike a lost packet, a queued job is not lost work, so the limit errs high, by one job or one percent.
 
-**Two views.** With the list pages, a client sees the jobs of all clients. While anything is queued every slot is taken,
-so the number of jobs that run is the account's limit E, exactly. If nobody else has jobs there, the client is alone and
-sits on E + max(1, 1%). If others have some, the excess of all is known: `running + queued - E`. A list shows one
-project of an account, so what it says is a hint: E is only ever the size of a step, or where growth starts from.
-Without the list a client knows its own jobs only. The queue being in order, all have the same share of theirs in it,
-and what runs is again what fits, but E itself stays unknown.
+**Two views.** With the list pages, a client sees the jobs of all clients. While any job is queued every slot is taken,
+so the number of running jobs is exactly the account's limit E. If nobody else has jobs there, the client is alone and
+stays at E + max(1, 1%). If others have some, the total excess is known: `running + queued - E`. A list shows only one
+project of an account, so it is a hint: E is only used as the size of a step, or as where growth starts from. Without
+the list, a client knows only its own jobs. Because the queue is in order, every client has the same share of its jobs
+in it, and the running jobs are again those that fit, but E itself stays unknown.
 
 **Cuts.** The classic cut takes a fixed tenth at a sign of congestion, and must then ignore further signs of the same
-excess. Here the excess is known, so a look with a queue sets the limit to the client's part of what fits: own jobs
-times `running / (running + queued)`, and a little less. As that depends on what is in flight and not on the limit,
+excess. Here the excess is known, so a check with a queue sets the limit to the client's share of what fits: own jobs
+times `running / (running + queued)`, and a little less. As that depends on the jobs in flight and not on the limit,
 repeating it changes nothing: no timer is needed, and after a fall from 200 to 40 slots the limit follows the running
 jobs down as they end. In every cut each client gives in proportion to what it has.
 
-**Ends noticed late.** What is in flight for a client includes jobs that ended and weren't noticed, or were not accepted
-yet. When the first sign of a queue comes after growth, all slots are taken and the limit is what is in flight, so what
-is neither running nor queued nor fresh is of that kind. Alone, the client sits that much higher, or slots would idle.
+**Ends noticed late.** A client's jobs in flight include some that have ended unnoticed or are not accepted yet. When
+the first sign of a queue comes after growth, all slots are taken and the limit equals the jobs in flight, so those that
+are neither running nor queued nor fresh are of that kind. Alone, the client stays that much higher, or slots idle.
 
 **Growth.** After the last sign of a queue, with t the time during which jobs waited for a slot here, the limit grows by
 
@@ -29,25 +29,25 @@ is neither running nor queued nor fresh is of that kind. Alone, the client sits 
 
 the cubic of RFC 9438, without its concave part, as a cut ends at the plateau already. Slow first, so that the queue
 stays empty most of the time; then ever faster, so that a limit raised fivefold is found in two mean durations. This is
-also how the estimate fades: nothing holds the limit at E when E is not seen again. Growth in units of E, not of one's
-own limit, gives equal amounts to unequal clients, while cuts take in proportion, so shares converge (Chiu and Jain,
-1989). The linear part `a` works towards that only, shrinks with the share f that the client has already, as (1 - f)^4,
-and is 0 alone. Without the list, the unit is the geometric mean of the own limit and the slots of a paid account: less
-than proportional, which is enough to converge, and small on small accounts.
+also how the estimate fades: nothing holds the limit at E when E is not seen again. Growth in units of E, not of the
+client's own limit, gives equal amounts to unequal clients, while cuts take in proportion, so shares converge (Chiu and
+Jain, 1989). The linear part `a` serves only that purpose, shrinks with the share f that the client already has, as
+(1 - f)^4, and is 0 alone. Without the list, the unit is the geometric mean of the own limit and the slots of a paid
+account: less than proportional, which is enough to converge, and small on small accounts.
 
-Slots that were seen to exist and are seen to be free are another matter: while nothing is queued and all clients
-together run less than nine tenths of E, the client takes what is missing to that, as fast as a raise may be. That is
-how it is back in a few seconds when a neighbour has left; should E be wrong by then, the next look cuts.
+Known free slots are a separate case: while nothing is queued and all clients together run less than nine tenths of E,
+the client takes what is missing to that, as fast as a raise allows. So it recovers in a few seconds when a neighbour
+has left; if E is wrong by then, the next check cuts.
 
-Growth asks that somebody waited for a slot since the last look. That the number in flight equals the limit is no
-substitute: at ten ends a second a look never finds all slots taken, and growth starves.
+Growth requires that somebody waited for a slot since the last check. That the number in flight equals the limit is no
+substitute: at ten ends a second a check never finds all slots taken, and growth starves.
 
 **Neighbours that never adapt.** A script that keeps 600 jobs in flight makes every adapting client give way until it
 has a slot or two. When the others' queue is longer than E for a while, the limit doesn't fall below 0.3 E: one such
 client keeps 16 of 200 slots beside that script, four keep 51. Nine adapting clients on that floor would make such a
-queue themselves, so it lapses from time to time, and with it the queue, if it was theirs.
+queue themselves, so the floor lapses from time to time, and with it the queue, if it was theirs.
 
-**What the figures are worth.** The constants come from `benchmarks/simulator.py`: looks as often as the watcher has
+**Validity of the figures.** The constants come from `benchmarks/simulator.py`: checks as often as the watcher makes
 them, lognormal jobs of 20 s. Times follow a power of the measured mean duration: how fast a queue drains depends on
 it, how soon it is seen does not, and a mean that is wrong by a factor of four changes them by 2.3 at most.
 """
@@ -59,87 +59,88 @@ from enum import StrEnum
 
 from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT, Evidence, Others
 
-#: Jobs in flight before anything was seen: what every account in good standing runs. A smaller account queues four.
+#: Jobs in flight before any evidence: what every account in good standing runs. A smaller account queues four.
 INITIAL = FREE_ACCOUNT_LIMIT
 
-#: Factor by which a look raises the limit in slow start, once half of it was seen at the service. 200 slots are found
-#: in nine looks, 4 s at the usual pace, with at most 150 jobs too many for a moment (2 finds them in six, with twice as
-#: many). By looks and not by seconds, as nothing is known of the duration of jobs so early, and looks come as often as
-#: the caller thinks it worth.
+#: Factor by which a check raises the limit in slow start, once half of it was seen at the service. 200 slots are found
+#: in nine checks, 4 s at the usual pace, with at most 150 jobs too many for a moment (2 finds them in six, with twice
+#: as many). By checks and not by seconds, because nothing is known of the jobs' duration so early, and the caller
+#: chooses how often to check.
 SLOW_START = 1.6
 
-#: Largest factor by which a look raises the limit later. Bounds what looks that come late can do.
+#: Largest factor by which a check raises the limit later. Bounds the effect of late checks.
 LARGEST_RAISE = 1.25
 
-#: Smallest factor by which a look lowers the limit. Two looks a second follow any fall of the account's limit, as jobs
-#: end more slowly than that, while a moment in which the service runs nothing costs a tenth.
+#: Smallest factor by which a check lowers the limit. Two checks a second follow any fall of the account's limit, as
+#: jobs end more slowly than that, while a moment in which the service runs nothing costs a tenth.
 LARGEST_CUT = 0.9
 
-#: What is held above the account's limit when alone: a share of it, and at least one job. Ends are noticed half a look
-#: late on the mean, which idles 1.25% of the slots; 1% more in flight leaves 0.5%, with a queue of half a job.
+#: What is held above the account's limit when alone: a share of it, and at least one job. Ends are noticed half a gap
+#: between checks late on average, which idles 1.25% of the slots; 1% more in flight leaves 0.5%, with a queue of half
+#: a job.
 SURPLUS = 0.01
 
 #: What a cut among several clients leaves of the part that fits. In the simulator 4 clients keep 99.4% of the slots
-#: busy with it; with 1, shares of 2 clients are less equal (Jain's index 0.97 instead of 0.98), with 0.98 more idles.
+#: busy with it; with 1, shares of 2 clients are less equal (Jain's index 0.97 instead of 0.98), with 0.98 more idle.
 KEPT = 0.99
 
-#: The same without the list. More is given up, as that is what equal shares are made of: 0.98 leaves Jain's index of
-#: 4 clients at 0.976, this gives 0.989 and costs a client that is alone 0.8% of its slots.
+#: The same without the list. More is given up, because equal shares depend on it: 0.98 leaves Jain's index of 4 clients
+#: at 0.976, this gives 0.989 and costs a client that is alone 0.8% of its slots.
 KEPT_UNSEEN = 0.95
 
 #: Linear growth, in account limits per second, of a client with a small share (`a` above). In the simulator 4 clients
 #: on 200 slots have a mean queue of 4.1 jobs with 0.005 and of 4.9 with 0.01; less makes shares less equal.
 LINEAR = 0.008
 
-#: The power of (1 - share) in it. With 0 the queue of 4 clients is 6.8 jobs long, for shares that are no more equal.
+#: The power of (1 - share) in it. With 0 the queue of 4 clients is 6.8 jobs long, and shares are no more equal.
 RESTRAINT = 4
 
-#: Linear growth without the list, per second, in the unit that then holds. With 0.01 a client that is alone keeps 98.2%
-#: of its slots busy, with this 98.7%; 0.02 makes the queue of 4 clients a job longer.
+#: Linear growth without the list, per second, in the unit used then. With 0.01 a client that is alone keeps 98.2% of
+#: its slots busy, with this 98.7%; 0.02 makes the queue of 4 clients a job longer.
 LINEAR_UNSEEN = 0.015
 
-#: Slots of a paid account (https://www.assemblyai.com/docs, rate limits). Without the list, the other half of the unit.
+#: Slots of a paid account (https://www.assemblyai.com/docs, rate limits), the other half of the unit without the list.
 PAID_ACCOUNT_LIMIT = 200
 
-#: Cubic growth, in account limits: what is added when t = T (`g` above). RFC 9438 has 0.4 packets at t = 1 s, which
-#: knows no size of the network. In the simulator 0.03 finds a raised limit late, 0.1 makes the queue a tenth longer.
+#: Cubic growth, in account limits: what is added when t = T (`g` above). RFC 9438 has 0.4 packets at t = 1 s, whatever
+#: the size of the network. In the simulator 0.03 finds a raised limit late, 0.1 makes the queue a tenth longer.
 CUBIC = 0.05
 
 #: T as a share of the pace. 0.4 makes the queue a quarter longer, 0.8 finds a raised limit later.
 CUBIC_SCALE = 0.6
 
-#: Seconds: the mean duration for which the constants were found, and which is assumed until one was measured.
+#: Seconds: the mean duration for which the constants were found; assumed until one is measured.
 USUAL_DURATION = 20.0
 
-#: The power of the mean duration, in units of the usual one, that times follow where it is shorter, and where it is
-#: longer. In the simulator a limit that rises from 20 to 100 slots is found in 4 s when jobs take 1 s; with 1/3 in 7 to
-#: 9 s, with 1 in 2 s and a queue that is twice as long. For jobs of a minute, 1/2 finds it in 80 s and 1/3 in 56 s.
+#: The power of the mean duration, in units of the usual one, that times follow if it is shorter, and if it is longer.
+#: In the simulator a limit that rises from 20 to 100 slots is found in 4 s when jobs take 1 s; with 1/3 in 7 to 9 s,
+#: with 1 in 2 s and a queue that is twice as long. For jobs of a minute, 1/2 finds it in 80 s and 1/3 in 56 s.
 SHORTER = 0.6
 LONGER = 1 / 3
 
-#: Seconds. Measured means outside are taken for the nearer end: shorter than a look, longer than a day.
+#: Seconds. Measured means are clamped to this range: from about a check's gap to a day.
 DURATIONS = (0.5, 86_400.0)
 
-#: The part of the account's limit that is kept beside a neighbour that doesn't adapt. In the simulator 7.6 of 100 slots
-#: beside 300 jobs, lapses included; 0.25 keeps 6.5.
+#: The part of the account's limit that is kept beside a neighbour that doesn't adapt. In the simulator it keeps 7.6 of
+#: 100 slots beside 300 jobs, lapses included; 0.25 keeps 6.5.
 FLOOR = 0.3
 
 #: The part of the account's limit below which free slots are taken without waiting for growth. In the simulator 90 of
 #: 100 slots are in use 4 s after a neighbour's last job of 2 s started, and 9 s without it.
 ROOM = 0.9
 
-#: Paces after which that part is given up for two. In the simulator, 12 and 16 clients that a neighbour had driven to
+#: Paces after which the floor is dropped for two. In the simulator, 12 and 16 clients that a neighbour had driven to
 #: the floor return to a queue of 14 and 18 jobs, and the lapses cost one client 1 slot of 17 beside the neighbour.
 FLOOR_LASTS = 10.0
 
-#: Jobs submitted at the last look, in turnovers of a look: they are in flight, but can't count as queued yet. 1 is the
-#: mean; with 1.5 chance is seldom taken for jobs that ended unnoticed.
+#: Jobs submitted since the last check, in turnovers per check: they are in flight, but can't count as queued yet. 1 is
+#: the mean; with 1.5 chance is seldom mistaken for jobs that ended unnoticed.
 FRESH_TURNOVERS = 1.5
 
 #: Jobs added to that for small accounts.
 FRESH_SPARE = 2.0
 
-#: What is left of the estimate of unnoticed ends at each further look with a queue, in case it made that queue.
+#: What is left of the estimate of unnoticed ends at each further check with a queue, in case it caused that queue.
 UNNOTICED_FADES = 0.9
 
 #: Largest share of the running jobs by which unnoticed ends raise the limit: an end noticed 5 s late when jobs take 20.
@@ -162,7 +163,7 @@ class Basis(StrEnum):
 class AdaptiveLimit:
     """Finds the account's limit, follows it, and shares it with other clients. Needs no settings; see the module.
 
-    Pure: the same looks give the same limits. One object serves one client.
+    Pure: the same evidence gives the same limits. One object serves one client.
     """
 
     def __init__(self) -> None:
@@ -170,13 +171,13 @@ class AdaptiveLimit:
         self._basis = Basis.SLOW_START
         self._account = 1.0
         self._now: float | None = None
-        #: Seconds of wanted growth since a queue was seen.
+        #: Seconds of wanted growth since a queue was last seen.
         self._quiet = 0.0
         #: Seconds since the others' queue became longer than the account's limit.
         self._flooded = 0.0
         #: Jobs that ended unnoticed or have not arrived yet, as a share of those that run.
         self._unnoticed = 0.0
-        #: By how much the last look with growth raised the limit.
+        #: By how much the last check with growth raised the limit.
         self._raised = 0.0
 
     def __repr__(self) -> str:
@@ -184,7 +185,7 @@ class AdaptiveLimit:
 
     @property
     def initial(self) -> int:
-        """The limit before anything was seen."""
+        """The limit before any evidence."""
         return INITIAL
 
     @property
@@ -209,7 +210,7 @@ class AdaptiveLimit:
         return int(self._limit)
 
     def _elapsed(self, now: float, pace: float) -> float:
-        """Seconds since the previous look; a gap longer than the pace tells no more than the pace does."""
+        """Seconds since the previous check, at most the pace: longer gaps say no more."""
         before = now if self._now is None else self._now
         self._now = max(before, now)
         return min(max(0.0, now - before), pace)
@@ -231,7 +232,7 @@ class AdaptiveLimit:
 
     def _learn_unnoticed(self, evidence: Evidence, elapsed: float) -> None:
         if not self._quiet:
-            # Only at the first sign does the limit say what is in flight: later it is lower than that.
+            # Only at the first sign does the limit equal the jobs in flight: later it is lower.
             self._unnoticed *= UNNOTICED_FADES
             return
         turnover = evidence.processing * elapsed / _within(evidence.duration or USUAL_DURATION)
@@ -263,7 +264,7 @@ class AdaptiveLimit:
         cubic = 3 * CUBIC * self._quiet**2 / scale**3
         unit = self._unit(evidence.others)
         self._raise_to(max(self._limit + unit * (_linear(evidence) + cubic) * elapsed, self._room(evidence.others)))
-        # An account's limit seen less than T ago still describes what the client sits on.
+        # An account's limit seen less than T ago still describes where the client stays.
         if self._basis is not Basis.ALONE or self._quiet > scale or not _alone(evidence):
             self._basis = Basis.GROWING
 
@@ -290,7 +291,7 @@ def _within(duration: float) -> float:
 
 
 def _pace(duration: float | None) -> float:
-    """The time scale of the policy, seconds: the mean duration, drawn towards the usual one."""
+    """The time scale of the policy, seconds: the mean duration, pulled towards the usual one."""
     if duration is None:
         return USUAL_DURATION
     relative = _within(duration) / USUAL_DURATION

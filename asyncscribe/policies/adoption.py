@@ -1,8 +1,8 @@
-"""Whether a job in the account's list can be the one that a submission made whose answer was lost. Pure.
+"""Whether a listed job can be the one that a submission with a lost answer made. Pure.
 
-The list shows the address of the audio alone, and one address may be submitted twice with different options. The
-transcript echoes every option that was sent, and fills in defaults; so both can be compared. Silence is no
-contradiction: what the transcript does not say, it does not deny.
+The list shows only the audio's address, and one address may be submitted twice with different options. The transcript
+echoes every option that was sent, and fills in defaults; so both can be compared. An option that the transcript does
+not show is not a contradiction.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-#: Options that are off unless they are asked for, and whose echo is exact. Where the transcript says that one is on
-#: which was not asked for, it belongs to another submission.
+#: Options that are off by default and whose echo is exact. If a transcript has one on that was not requested, it
+#: belongs to another submission.
 OFF_BY_DEFAULT = frozenset(
     "auto_chapters auto_highlights content_safety disfluencies dual_channel entity_detection filter_profanity "
     "iab_categories language_detection multichannel redact_pii redact_pii_audio sentiment_analysis speaker_labels "
     "summarization".split()
 )
-#: The same for options that are on unless they are switched off.
+#: The same for options that are on by default.
 ON_BY_DEFAULT = frozenset({"punctuate", "format_text"})
 
 
 def contradiction(sent: Mapping[str, Any], document: Mapping[str, Any]) -> str | None:
-    """The option in which a transcript differs from what was sent; None if it differs in none.
+    """An option in which a transcript differs from what was sent; None if it differs in none.
 
     Args:
         sent: The fields of the request, without `audio_url`.
-        document: The transcript as the service shows it, in whatever state.
+        document: The transcript as the service shows it, in any state.
     """
     for name in OFF_BY_DEFAULT | ON_BY_DEFAULT:
         shown = document.get(name)
@@ -41,7 +41,7 @@ def contradiction(sent: Mapping[str, Any], document: Mapping[str, Any]) -> str |
 
 
 def _agree(sent: Any, shown: Any) -> bool:
-    """Whether two values can be the same one; of objects only what both name is compared."""
+    """Whether two values can be the same; of objects only the keys that both have are compared."""
     if isinstance(sent, bool) or isinstance(shown, bool):
         return bool(sent) == bool(shown)
     if isinstance(sent, str) and isinstance(shown, str):
@@ -49,7 +49,7 @@ def _agree(sent: Any, shown: Any) -> bool:
         ours, theirs = sent.strip().casefold(), shown.strip().casefold()
         return ours == theirs or theirs.startswith(f"{ours}_") or ours.startswith(f"{theirs}_")
     if isinstance(sent, int | float) and isinstance(shown, int | float):
-        # A number that is none is not even equal to itself.
+        # NaN is not equal to itself.
         return sent == shown or abs(sent - shown) < 1e-6 or (math.isnan(sent) and math.isnan(shown))
     if isinstance(sent, Mapping) and isinstance(shown, Mapping):
         both = sent.keys() & shown.keys()
@@ -58,7 +58,7 @@ def _agree(sent: Any, shown: Any) -> bool:
         if all(isinstance(item, str) for item in (*sent, *shown)):
             sent, shown = sorted(sent), sorted(shown)
         return len(sent) == len(shown) and all(map(_agree, sent, shown))
-    # Different kinds of value: the service writes some options in another form than it takes them.
+    # Different kinds of value: the service returns some options in another form than it accepts them.
     return True
 
 

@@ -15,7 +15,7 @@ class Backoff:
 
     The n-th delay lies in `(d * (1 - jitter), d]` with `d = min(maximum, initial * factor**n)`. A jitter of 1 is the
     "full jitter" of https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/, which spreads the
-    repeats of many clients best; a small one keeps polling regular and still out of step.
+    repeats of many clients best; a small one keeps polling regular, yet out of step.
 
     Attributes:
         initial: First delay, seconds, more than 0.
@@ -51,14 +51,14 @@ class Backoff:
 
     def delay(self, number: int, random: Random) -> float:
         """The delay before the `number`-th repeat, counted from 0, in seconds."""
-        # In logarithms the power could not overflow, but 64 doublings already pass any sensible maximum.
+        # Capped, so that the power can't overflow: 64 doublings exceed any sensible maximum.
         growth = self.factor ** min(number, 64)
         return min(self.maximum, self.initial * growth) * (1 - self.jitter * random())
 
     def delay_at(self, age: float, random: Random) -> float:
-        """The delay that follows when the schedule has run for `age` seconds.
+        """The next delay when the schedule has run for `age` seconds.
 
         The n-th delay of a geometric schedule begins after `(d_n - initial) / (factor - 1)` seconds, which is solved
-        for `d_n`: so a schedule can be joined at any age, and looks that came early don't lengthen it.
+        for `d_n`: so a schedule can be joined at any age, and early polls don't lengthen it.
         """
         return min(self.maximum, self.initial + (self.factor - 1) * max(0.0, age)) * (1 - self.jitter * random())

@@ -1,7 +1,7 @@
-"""What is known of the jobs in flight, put together from GETs and pages, as evidence for the limit. Pure.
+"""The state of the jobs in flight, gathered from GETs and list pages, as evidence for the limit. Pure.
 
-A job counts as queued if it was seen so although it had been there at the previous check: the answer to a submission
-says `queued` on an idle account too. Where the transcript's `throttled` says otherwise, that is believed.
+A job counts as queued only if it was in flight at the previous check already, because the answer to a submission says
+`queued` on an idle account too. If the transcript's `throttled` says otherwise, that is believed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from asyncscribe.models.transcript import TranscriptId, TranscriptStatus
 from asyncscribe.policies.limits import Evidence, Others
 
-#: Weight of the newest in the running mean of the jobs' durations: that of the last 50 or so.
+#: Weight of the newest in the running mean of the jobs' durations, which spans the last 50 or so.
 FRESHNESS = 0.04
-#: Seconds after which what the list said of others is no longer true.
+#: Seconds after which the list's counts of others are outdated.
 FORGOTTEN = 15.0
 
 
@@ -49,11 +49,11 @@ class Sightings:
         return sum(sight.status == status for sight in self._own.values())
 
     def joined(self, transcript_id: TranscriptId, now: float) -> None:
-        """A job is in flight."""
+        """A job is now in flight."""
         self._own[transcript_id] = _Sight(now)
 
     def seen(self, transcript_id: TranscriptId, status: str) -> bool:
-        """A job was seen in a state; whether that is news."""
+        """Record a job's status; return whether it changed."""
         sight = self._own.get(transcript_id)
         if sight is None or sight.status == status:
             return False
@@ -61,19 +61,19 @@ class Sightings:
         return True
 
     def left(self, transcript_id: TranscriptId) -> None:
-        """A job is not in flight any more, or not watched."""
+        """A job is no longer in flight, or no longer watched."""
         self._own.pop(transcript_id, None)
 
     def took(self, seconds: float) -> None:
-        """A job that was submitted here has ended after so long."""
+        """A job that was submitted here took this long."""
         known = self.duration
         self.duration = seconds if known is None else known + FRESHNESS * (seconds - known)
 
     def listed(self, unknown: Mapping[TranscriptId, str], now: float) -> None:
         """The list shows these jobs, which are not watched here, with their states.
 
-        Only what was there in the look before as well counts as another's: an own job may be listed before its
-        submission is answered.
+        A job counts as another client's only if the previous reading showed it too: an own job may be listed before
+        its submission is answered.
         """
         strange = [status for id_, status in unknown.items() if id_ in self._strange and id_ not in self._own]
         self._strange = frozenset(unknown)
@@ -81,12 +81,12 @@ class Sightings:
         self._listed_at = now
 
     def unlisted(self, now: float) -> None:
-        """The list is unavailable; what it said is believed for a little longer."""
+        """The list is unavailable; its last counts are believed for a little longer."""
         if now - self._listed_at > FORGOTTEN:
             self._others = None
 
     def take(self, now: float) -> Evidence:
-        """What all that says at this moment."""
+        """The evidence at this moment."""
         self._before, self._now = self._now, now
         processing = queued = ended = 0
         for sight in self._own.values():

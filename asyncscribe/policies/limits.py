@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-#: What a free account runs at once; paid accounts start at 200 (https://www.assemblyai.com/docs, rate limits).
+#: Jobs that a free account runs at once; paid accounts start at 200 (https://www.assemblyai.com/docs, rate limits).
 FREE_ACCOUNT_LIMIT = 5
 
 
@@ -13,11 +13,11 @@ FREE_ACCOUNT_LIMIT = 5
 class Others:
     """The jobs of the key's project that are not this client's, as the list pages showed them.
 
-    A hint: the account's limit counts the jobs of all its projects, and a key shows one.
+    Only a hint: the account's limit counts the jobs of all its projects, and a key shows one.
 
     Attributes:
         processing: Running.
-        queued: Waiting at the service.
+        queued: Queued at the service.
     """
 
     processing: int = 0
@@ -31,13 +31,13 @@ class Evidence:
     Attributes:
         now: Seconds on any monotonic clock; only differences count.
         processing: Own jobs seen running.
-        queued: Own jobs that still waited when they were checked again. The first answer does not count: the service
-            was seen to answer `queued` to every submission, far below its limit.
-        wanted: Most jobs that waited for a slot here since the previous evidence; 0 means that the limit is not what
-            holds the client back.
+        queued: Own jobs that were still queued when they were checked again. The first answer does not count: the
+            service was seen to answer `queued` to every submission, far below its limit.
+        wanted: Most jobs that waited for a slot here since the previous evidence; 0 means that the limit does not hold
+            the client back.
         others: The jobs of other clients; None where the list is unavailable.
         duration: Mean time from submission to end of the jobs that ended lately, seconds; None before the first.
-        ended: Own jobs that have ended by what the list says, and still hold their slots here.
+        ended: Own jobs that have ended according to the list, and still hold their slots here.
     """
 
     now: float
@@ -55,7 +55,7 @@ class Limit(Protocol):
 
     @property
     def initial(self) -> int:
-        """The limit before anything was seen, at least 1."""
+        """The limit before any evidence, at least 1."""
         ...
 
     def update(self, evidence: Evidence) -> int:
@@ -65,10 +65,10 @@ class Limit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FixedLimit:
-    """A told bound, lowered by the jobs that the service keeps in its queue.
+    """A given bound, lowered by the jobs that the service keeps in its queue.
 
-    While own jobs stand in the service's queue the account's limit is below the bound. Every such job lowers the limit
-    by one, so the queue shrinks to at most half the difference and never to nothing: the account stays busy.
+    While own jobs are in the service's queue, the account's limit is below the bound. Each of them lowers the limit by
+    one, so the queue shrinks to at most half the difference but never empties: the account stays busy.
 
     Attributes:
         bound: Most jobs in flight, at least 1.
@@ -86,5 +86,5 @@ class FixedLimit:
         return self.bound
 
     def update(self, evidence: Evidence) -> int:
-        """The bound less the own jobs that wait at the service, at least 1."""
+        """The bound minus the own jobs that are queued at the service, at least 1."""
         return max(1, self.bound - evidence.queued)

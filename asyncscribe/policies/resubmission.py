@@ -21,12 +21,12 @@ class FailureRule:
     category: FailureCategory
 
 
-#: What the service writes into `error`, from its documentation and from answers seen in the wild. The first match
-#: counts. Full stops at the end vary, so the patterns speak of beginnings.
+#: The service's `error` texts, from its documentation and from answers seen in the wild. The first match counts. The
+#: full stop at the end varies, so the patterns match beginnings.
 FAILURE_RULES: tuple[FailureRule, ...] = (
     FailureRule(r"internal server error", SERVER),
     FailureRule(r"server error", SERVER),
-    # An address that answered with a 4xx will do so again; one that could not be reached may have had hiccups.
+    # An address that answered with a 4xx will do so again; one that could not be reached may work next time.
     FailureRule(r"download error.*\b4\d\d\b", INPUT),
     FailureRule(r"download error", UNCLEAR),
     FailureRule(r"(transcoding failed\. )?file does not appear to contain audio", INPUT),
@@ -47,10 +47,10 @@ class Resubmission:
 
 @dataclass(frozen=True, slots=True)
 class ResubmissionPolicy:
-    """Resubmits jobs that the service failed by its own fault.
+    """Resubmits jobs that failed through the service's own fault.
 
     The service's documentation recommends it ("so that another server takes the file") and its guides try once more
-    after 5 s; failed jobs are not charged. A model can also fail on one very file again and again, hence the limits.
+    after 5 s; failed jobs are not charged. A model can also fail on the same file every time, hence the limits.
 
     Attributes:
         limits: Resubmissions allowed for a job, by category of its latest failure.
@@ -70,7 +70,7 @@ class ResubmissionPolicy:
         return cls(limits={SERVER: limit, UNCLEAR: min(limit, 1), INPUT: 0})
 
     def category(self, text: str | None) -> FailureCategory:
-        """Sort the text of a failed transcript."""
+        """The category of a failed transcript's text."""
         for rule in self.rules:
             if re.match(rule.pattern, (text or "").strip(), re.IGNORECASE | re.DOTALL):
                 return rule.category

@@ -1,4 +1,4 @@
-"""Which failed request is sent again, and when; and how many of all requests may be such repeats."""
+"""Which failed requests are sent again, and when; and how many repeats may be sent in all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class RetryDecision:
     """Send the request again.
 
     Attributes:
-        delay: Seconds to wait before. The pause that an answer asks for is kept by the gate, for everybody.
+        delay: Seconds to wait first. A pause that an answer asks for is kept by the gate, for all requests.
     """
 
     delay: float
@@ -21,19 +21,19 @@ class RetryDecision:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Repeats what can succeed later and is safe to repeat.
+    """Repeats requests that can succeed later and are safe to repeat.
 
-    A service that was never reached may have been given a wrong address: `attempts` bounds that. One that answered
-    before has an outage, which is waited out for `patience` seconds.
+    If the service was never reached, the address may be wrong: `attempts` bounds the repeats. If it answered before,
+    it has an outage, which is waited out for `patience` seconds.
 
     Attributes:
         attempts: How often a request is sent at least before it is given up, the first time included.
         patience: Seconds for which a request is repeated once the service has answered before.
         rate_limited: Seconds for which a request is repeated that is answered with 429; longer than the service's
-            window of 300 s, because such an answer proves that the service is there.
+            window of 300 s, because such an answer proves that the service is up.
         backoff: Delays between the attempts; full jitter by default.
-        longest_pause: Longest `Retry-After` that is waited for, seconds; a longer one is raised as the error it came
-            with. 300 s is the window of the service's rate limit.
+        longest_pause: Longest `Retry-After` that is waited for, seconds; an answer with a longer one is raised as an
+            error. 300 s is the window of the service's rate limit.
     """
 
     attempts: int = 5
@@ -44,12 +44,12 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or self.patience < 0 or self.rate_limited < 0 or self.longest_pause < 0:
-            raise ValueError("RetryPolicy: attempts must be at least 1, and no time below 0")
+            raise ValueError("RetryPolicy: attempts must be at least 1, and all times at least 0")
 
     def decide(
         self, error: ServiceError, attempt: int, elapsed: float, *, safe: bool, reached: bool, random: Random
     ) -> RetryDecision | None:
-        """Whether and when to send again a request that failed.
+        """Whether and when to repeat a failed request.
 
         Args:
             error: How it failed.
@@ -72,16 +72,16 @@ class RetryPolicy:
 
 
 class RetryBudget:
-    """How many repeats may be sent, so that an outage is not multiplied by all who repeat. Pure: the time comes in.
+    """How many repeats may be sent, so that repeats don't multiply an outage. Pure: the time is an argument.
 
-    A repeat takes a token when it is due, and waits while there is none: nothing is reserved ahead, and there are no
-    debts. A repeat that succeeds gives its token back, and each success adds a tenth of one; a trickle comes all the
-    time. So during an outage the trickle is all that is sent, and the first successes free the others within seconds.
-    The AWS SDKs' retry quota works alike (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
+    A repeat takes a token when it is due, and waits while there is none: tokens are never reserved or borrowed. A
+    repeat that succeeds returns its token, each success adds a tenth of one, and a trickle is added all the time. So
+    during an outage only the trickle is sent, and the first successes release the others within seconds. The AWS SDKs'
+    retry quota works alike (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
 
     Args:
-        capacity: Most tokens, at least 1; all are there at the start.
-        trickle: Tokens a second. At two, 200 jobs in flight that all fail add a thirtieth to what the service allows.
+        capacity: Most tokens, at least 1; full at the start.
+        trickle: Tokens per second. At two, 200 jobs in flight that all fail use a thirtieth of the allowance.
         earned: Tokens for a success.
     """
 
@@ -93,7 +93,7 @@ class RetryBudget:
         self._at = float("-inf")
 
     def level(self, now: float) -> float:
-        """Repeats that may be sent at this moment.
+        """Repeats that may be sent now.
 
         Args:
             now: Seconds on any monotonic clock, the same in all calls.
@@ -113,5 +113,5 @@ class RetryBudget:
         self._tokens = max(0.0, self.level(now) - 1)
 
     def succeeded(self, now: float, *, repeat: bool) -> None:
-        """A request was answered properly."""
+        """A request succeeded."""
         self._tokens = min(self._capacity, self.level(now) + self._earned + repeat)

@@ -1,23 +1,23 @@
-"""How many requests may be sent, and when. Pure: the time comes in.
+"""How many requests may be sent, and when. Pure: the time is an argument.
 
-The service allows an account 20,000 requests in any 300 s. What was sent is counted in a sliding window, and a request
-that fits is sent at once: 2,000 jobs that need 4,000 requests wait for nothing. As the window fills, the rate that is
-let through falls: at most what is left, spread over a fortieth of the window.
+The service allows an account 20,000 requests in any 300 s. Requests sent are counted in a sliding window, and a request
+that fits is sent at once: 2,000 jobs that need 4,000 requests never wait. As the window fills, the rate that is let
+through falls: at most the remaining requests, spread over a fortieth of the window.
 
-So work that fits is never slowed, and a run without end gets 95% of the allowance, in bursts: what was sent at once
-leaves the window at once. A smaller window of the same rate makes the flow even, `HttpBudget(2_000, 30)` for instance.
+So work that fits is never slowed, and an endless run gets 95% of the allowance, in bursts: requests that were sent
+together leave the window together. A smaller window of the same rate evens out the flow, e.g. `HttpBudget(2_000, 30)`.
 
-Three lanes share the window. Polls may use least of it and slow down first: one that comes late costs nothing but time.
-Submissions may use more. The last part is left to results, to look-ups of lost answers, and to whoever asks for a
-single thing: they are what everybody else waits for.
+Three lanes share the window. Polls may use least of it and slow down first: a late one costs nothing but time.
+Submissions may use more. The last part is reserved for results, for lookups of lost answers, and for single requests,
+because somebody waits for each of them.
 
 `python -m benchmarks.simulator` compares this rule with a token bucket (5% of the allowance at once, the rest as a
 steady rate) and with an even spread (half at once, then only as fast as will never have to stop). 2,000 jobs of 2 s on
-200 slots take 24.6 s, and 52.6 s with the bucket; 15,000 jobs of 0.2 s on 500 slots take 311 s, 459 and 458 with the
-others. In half an hour of jobs of 0.5 s on 100 slots all three end as many within 1%. After a minute of refusals all
-are back as soon. Two clients that know nothing of one another are refused 952 times in half an hour, 1,142 with the
-bucket, 134 with the even spread; that is what the even spread is better at, and why a refusal makes this rule keep to
-what was left to it.
+200 slots take 24.6 s, and 52.6 s with the bucket; 15,000 jobs of 0.2 s on 500 slots take 311 s, and 459 s and 458 s
+with the others. In half an hour of jobs of 0.5 s on 100 slots all three finish the same number within 1%. After a
+minute of refusals all recover equally fast. Two clients that know nothing of one another are refused 952 times in half
+an hour, 1,142 with the bucket, 134 with the even spread. That is the even spread's advantage, and why after a refusal
+this rule limits itself to about what it got.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
 
-#: The window is counted in so many parts; one that has begun to leave still counts, and one more in case requests took
-#: longer to arrive than their answers. It costs half a percent of the allowance and bounds the memory.
+#: The window is counted in this many parts; a part that has begun to leave still counts, and so does one more, in case
+#: requests took longer to arrive than their answers. That costs half a percent of the allowance and bounds the memory.
 PARTS = 400
-#: What is left of the allowance is spread over this share of the window.
+#: The remaining allowance is spread over this share of the window.
 SPREAD = 1 / 40
 #: Requests are let through at once as long as they are below the rate times this share of the window.
 BURST = 1 / 200
-#: The pauses after answers with 429 that name no time, seconds; each after a pause that was too short. Together they
+#: The pauses after 429 answers without `Retry-After`, seconds; each next one if the last was too short. Together they
 #: are longer than the service's window, so that even a window that was used up at once has passed.
 PAUSES = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
 
-#: Until this share of the allowance is used, no request waits whatever the burst: no client is that quick.
+#: Until this share of the allowance is used, no request waits, whatever the burst: no client is that quick.
 FREE = 0.2
-#: After a refusal, the part of what was sent in the window that is sent from then on, at least this share of the
-#: allowance; and the windows in which all of it is tried for again.
+#: After a refusal the client limits itself to the share `KEPT` of what it sent in the last window, but at least to the
+#: share `LEAST` of the allowance, and grows back to the whole allowance in `RECOVERY` windows.
 KEPT = 0.9
 LEAST = 0.2
 RECOVERY = 2.0
 #: With fewer requests in a window no job would ever end.
 LEAST_REQUESTS = 20
-#: A part of a request that is owed to rounding.
+#: Less than this fraction of a request is a rounding error.
 ROUNDING = 1e-6
 
 
@@ -54,14 +54,14 @@ class Lane(IntEnum):
     """What a request is for; lower ones go first."""
 
     RESULTS = 0
-    """What somebody waits for: a transcript that is ready, the look-up of a lost answer, any single request."""
+    """Requests that somebody waits for: a transcript that is ready, a lookup of a lost answer, any single request."""
     SUBMISSIONS = 1
     """Uploads and new jobs."""
     POLLS = 2
-    """Whether jobs have ended."""
+    """Checks whether jobs have ended."""
 
 
-#: The same as a tuple: going through an enumeration takes longer than what is done here with each.
+#: The lanes as a tuple: iterating an enumeration takes longer than the work done here per lane.
 LANES = tuple(Lane)
 
 
@@ -74,7 +74,7 @@ class HttpBudget:
             several processes its share.
         seconds: Length of the window, seconds.
         submissions: The share of the requests that may be used before only results are let through.
-        polls: The share that may be used before polls have to wait.
+        polls: The share that may be used before polls must wait.
     """
 
     requests: int = 20_000
@@ -84,19 +84,22 @@ class HttpBudget:
 
     def __post_init__(self) -> None:
         if self.requests < LEAST_REQUESTS or not 0 < self.seconds < float("inf"):
-            raise ValueError(f"HttpBudget needs {LEAST_REQUESTS} requests or more in some seconds, not {self.requests}")
+            raise ValueError(
+                f"HttpBudget needs at least {LEAST_REQUESTS} requests and a window above 0 s, "
+                f"not {self.requests} in {self.seconds} s"
+            )
         if not 0 < self.polls <= self.submissions <= 1:
-            raise ValueError("HttpBudget.polls and submissions are shares above 0, submissions not below polls")
+            raise ValueError("HttpBudget.polls and submissions must be above 0 and at most 1, and polls <= submissions")
 
     def share(self, lane: Lane) -> float:
-        """Requests that may be in the window before a lane has to wait."""
+        """Requests that may be in the window before a lane must wait."""
         shares = (1.0, self.submissions, self.polls)
-        # The last slot is nobody's privilege: a window of 20 would leave polls too little to ever end a wait.
+        # At least one for every lane: a window of 20 would leave polls too little to ever end a wait.
         return max(1.0, self.requests * shares[lane])
 
 
 class SlidingWindow:
-    """Counts what was sent, and says how long the next request has to wait; never sleeps.
+    """Counts the requests sent, and says how long the next one must wait; never sleeps.
 
     Args:
         budget: What is allowed.
@@ -114,7 +117,7 @@ class SlidingWindow:
         self._credit = [self._rate(lane) * self._burst for lane in LANES]
 
     def used(self, now: float) -> int:
-        """Requests that count at this moment.
+        """Requests that count now.
 
         Args:
             now: Seconds on any monotonic clock, the same in all calls.
@@ -159,8 +162,8 @@ class SlidingWindow:
     def refused(self, now: float) -> None:
         """The service refused a request for its rate, although it fitted: others use the same allowance.
 
-        What was sent in the window is about what was left to this client. From then on it keeps a little below that,
-        and tries for more, so that in two windows all is tried for again.
+        The number of requests sent in the window is about this client's share. From then on it stays a little below
+        that, and grows back, so that after two windows it tries the whole allowance again.
         """
         self._recover(now)
         self._scale = max(LEAST, min(self._scale, KEPT * self.used(now) / self.budget.requests))
@@ -177,7 +180,7 @@ class SlidingWindow:
         self._free = FREE * self._scale * self.budget.requests
 
     def _rate(self, lane: Lane) -> float:
-        """Requests a second that the lane may send in the long run, above 0."""
+        """Requests per second that the lane may send in the long run, above 0."""
         return max(1.0, self._shares[lane] - self._used) / (SPREAD * self.budget.seconds)
 
     def _earn(self, now: float) -> None:
@@ -191,7 +194,7 @@ class SlidingWindow:
             self._credit[lane] = min(max(1.0, rate * self._burst), self._credit[lane] + rate * min(passed, self._burst))
 
     def _until(self, now: float, wanted: float) -> float:
-        """Seconds until as many requests as are wanted have left the window."""
+        """Seconds until `wanted` requests have left the window."""
         for part, count in self._parts:
             wanted -= count
             if wanted <= 0:
@@ -200,20 +203,20 @@ class SlidingWindow:
 
 
 class Pauses:
-    """How long nothing is sent after answers with 429."""
+    """How long nothing is sent after 429 answers."""
 
     def __init__(self) -> None:
         self._level = 0
         self.until = float("-inf")
 
     def refused(self, now: float, sent: float, retry_after: float | None) -> float:
-        """Take an answer with 429, or any other that asks for a pause; return until when nothing may be sent.
+        """Apply a 429 answer, or any other that asks for a pause; return until when nothing may be sent.
 
         Args:
             now: Seconds on any monotonic clock, the same in all calls.
-            sent: When the request was sent. What was under way when a pause began says nothing new.
+            sent: When the request was sent. A request that was under way when a pause began says nothing new.
             retry_after: Seconds that the answer asks for; None if it names none. Then the pause grows from one refusal
-                to the next, to more than the service's window.
+                to the next; together the pauses are longer than the service's window.
         """
         if retry_after is not None:
             self.until = max(self.until, now + retry_after)
@@ -224,14 +227,14 @@ class Pauses:
 
     @property
     def is_probing(self) -> bool:
-        """Whether the end of the pause was guessed, so that one request goes ahead of all others."""
+        """Whether the end of the pause was guessed, so that one request is sent ahead of all others."""
         return self._level > 0
 
     def succeeded(self, sent: float) -> None:
-        """A request was answered properly.
+        """A request succeeded.
 
         Args:
-            sent: When it was sent. What was under way when a pause began says nothing of its end.
+            sent: When it was sent. A request that was under way when a pause began says nothing about its end.
         """
         if sent >= self.until:
             self._level = 0

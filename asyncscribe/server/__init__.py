@@ -1,7 +1,6 @@
 """A server of the same HTTP API on loopback, with a real speech engine and a simulated one.
 
-It shares no code with the client that reads or writes the API, so that a field misread once is not misread on both
-ends.
+It shares no code with the client that reads or writes the API, so that a misread field is not misread on both ends.
 """
 
 from asyncscribe.server.engines.base import Engine, EngineError, Recognition, Recording, SpokenWord

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 
 class Account:
-    """Says which jobs run: at most `limit` at once, the others in the order they came.
+    """Decides which jobs run: at most `limit` at once, the others in the order they came.
 
     Args:
         limit: Jobs that run at once, at least 1.
@@ -14,10 +14,10 @@ class Account:
 
     def __init__(self, limit: int) -> None:
         if limit < 1:
-            raise ValueError(f"an account's limit is at least 1, not {limit}")
+            raise ValueError(f"an account's limit must be at least 1, not {limit}")
         self._limit = limit
         self._running: set[str] = set()
-        # Ordered like a queue, and a job that goes is found without a search.
+        # Ordered like a queue, and a deleted job is found without a search.
         self._queue: OrderedDict[str, None] = OrderedDict()
 
     @property
@@ -32,11 +32,11 @@ class Account:
 
     @property
     def queued(self) -> int:
-        """Jobs that wait now."""
+        """Jobs that are queued now."""
         return len(self._queue)
 
     def add(self, job: str) -> list[str]:
-        """Take a job; return the jobs that start now (this one or none)."""
+        """Add a job; return the jobs that start now (this one or none)."""
         self._queue[job] = None
         return self._start()
 

@@ -1,7 +1,7 @@
-"""Results beside the words. The simulated engine's are made by rule; the real engine has none and says so.
+"""Results besides the words. The simulated engine's are made by rule; the real engine has none and says so.
 
-Nothing is invented for real speech: what was asked for and can't be done is answered in the shape that the service
-uses for results it could not make, with status `unavailable`.
+Nothing is invented for real speech: results that were requested but can't be made are returned in the format that the
+service uses for results it could not make, with status `unavailable`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ASKED_BY = {
     "content_safety_labels": "content_safety",
     "iab_categories_result": "iab_categories",
 }
-#: Fields of the request that ask for results which are made from the words.
+#: Request fields that ask for results made from the words.
 _MADE = (
     *("auto_chapters", "entity_detection", "sentiment_analysis", "summarization"),
     *_ASKED_BY.values(),
@@ -36,7 +36,7 @@ def unavailable(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def simulated(request: Mapping[str, Any], words: exports.Words) -> dict[str, Any]:
-    """Results by rule, for a request and the words that were made for it."""
+    """Results made by rule from a request and its words."""
     if not any(request.get(field) for field in _MADE):
         return _understanding(request, "success")
     found = exports.sentences(words)

@@ -65,7 +65,7 @@ def _counting(service: Service, requests: Counter[str]) -> Middleware:
         try:
             response = await handler(request)
         except ConnectionError:
-            # The client has gone in the middle of its request; nobody reads this answer.
+            # The client disconnected during its request; nobody reads this answer.
             response = web.Response(status=400)
         response.headers.setdefault("Date", service.clock.http_date())
         return response
@@ -76,7 +76,7 @@ def _counting(service: Service, requests: Counter[str]) -> Middleware:
 def _authenticating(api_key: str | None) -> Middleware:
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-        # These two stand for the service's storage, which knows no keys.
+        # These two stand for the service's storage, which needs no key.
         if request.path.startswith((UPLOAD_PATH, REDACTED_PATH)):
             return await handler(request)
         key = request.headers.get("Authorization", "")
@@ -148,7 +148,7 @@ class _Api:
         return web.json_response({"upload_url": f"{request.url.origin()}{UPLOAD_PATH}{key}"})
 
     async def uploaded(self, _: web.Request) -> web.Response:
-        # Only the service can read an upload; anybody else gets what its storage answers.
+        # Only the service can read an upload; everyone else gets its storage's refusal.
         return web.Response(status=403, content_type="application/xml", text=ACCESS_DENIED)
 
     async def create(self, request: web.Request) -> web.Response:
@@ -214,7 +214,7 @@ class _Api:
 
     async def redacted_file(self, request: web.Request) -> web.Response:
         audio = self._service.redacted_audio(request.match_info["token"])
-        # A presigned link carries its own permission; a storage refuses a second one in a header.
+        # A presigned link carries its own permission; storage services refuse a second one in a header.
         if audio is None or "Authorization" in request.headers:
             return web.Response(status=403, content_type="application/xml", text=ACCESS_DENIED)
         return web.Response(body=audio, content_type="audio/wav")

@@ -1,4 +1,4 @@
-"""What is refused at once with status 400, as strictly as the service does and in its words where they are known."""
+"""Requests refused at once with status 400, as strictly as by the service, and in its words where they are known."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STRINGS = frozenset(
     "audio_url boost_param domain language_code prompt redact_pii_audio_quality redact_pii_sub remove_audio_tags "
     "speech_model summary_model summary_type webhook_auth_header_name webhook_auth_header_value webhook_url".split()
 )
-#: Least and greatest value; the third says whether it has to be whole.
+#: Least and greatest value, and whether it must be an integer.
 NUMBERS: dict[str, tuple[float, float, bool]] = {
     "audio_start_from": (0, float("inf"), True),
     "audio_end_at": (0, float("inf"), True),
@@ -51,7 +51,7 @@ def check(parameters: Mapping[str, Any]) -> None:
     """Check the body of `POST /v2/transcript`.
 
     Raises:
-        Refused: Something is wrong with it.
+        Refused: It is invalid.
     """
     audio_url = parameters.get("audio_url")
     if not isinstance(audio_url, str) or not audio_url.startswith(("http://", "https://")):

@@ -1,6 +1,6 @@
-"""The server's own time: the machine's when it was started, carried on by the event loop's clock.
+"""The server's own time: the machine's time at the start, continued by the event loop's clock.
 
-So it runs with a virtual clock, never steps with the machine's, and can be wrong on purpose.
+So it works with a virtual clock, never jumps with the machine's, and can be wrong on purpose.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from email.utils import format_datetime
 
 
 class Clock:
-    """Tells the time.
+    """The server's clock.
 
     Args:
         ahead: Seconds by which it is ahead of the machine's clock.

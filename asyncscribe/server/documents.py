@@ -1,4 +1,4 @@
-"""The documents that the API answers with, in the service's shape."""
+"""The documents that the API returns, in the service's format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from asyncscribe.server.encoding import Shared
 from asyncscribe.server.engines.base import Recognition
 
 DELETED_URL = "http://deleted_by_user"
-#: Answered with every transcript; the request's own values take their place.
+#: Returned with every transcript; the request's own values replace them.
 DEFAULTS: dict[str, Any] = {
     "language_code": "en_us",
     "punctuate": True,
@@ -38,7 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "entity_detection": False,
     "speech_threshold": None,
 }
-#: Never sent back: a secret, and two fields that the specification's answer does not have.
+#: Never returned: a secret, and two fields that the specification's answer does not have.
 NOT_ECHOED = frozenset({"webhook_auth_header_value", "speaker_options", "content_safety_confidence"})
 
 
@@ -60,19 +60,19 @@ def transcript(transcript_id: str, status: str, parameters: Mapping[str, Any]) -
         "auto_highlights_result": None,
         "summary": None,
         **DEFAULTS,
-        # What the specification describes without null is left out rather than null.
+        # Fields that the specification does not describe as nullable are left out rather than null.
         **{name: value for name, value in parameters.items() if value is not None and name not in NOT_ECHOED},
         "webhook_auth": parameters.get("webhook_auth_header_name") is not None,
     }
 
 
 def completed(recognition: Recognition, request: Mapping[str, Any], *, simulated: bool) -> dict[str, Any]:
-    """The fields that a completed transcript has beside those of `transcript`.
+    """The fields that a completed transcript has besides those of `transcript`.
 
     Args:
-        recognition: What was heard.
-        request: What was asked for.
-        simulated: Whether results beside the words are made by rule.
+        recognition: The engine's result.
+        request: The request.
+        simulated: Whether results besides the words are made by rule.
     """
     said = _SAID.get(recognition)
     if said is None:
@@ -81,7 +81,7 @@ def completed(recognition: Recognition, request: Mapping[str, Any], *, simulated
     return {"status": "completed", **said, **made}
 
 
-#: For the jobs that share a recognition; an engine that keeps none shares nothing.
+#: Cached for jobs that share a recognition.
 _SAID: WeakKeyDictionary[Recognition, dict[str, Any]] = WeakKeyDictionary()
 
 
@@ -112,7 +112,7 @@ def _said(recognition: Recognition) -> dict[str, Any]:
 
 
 def deleted() -> dict[str, Any]:
-    """What a deleted transcript has instead of its content; its status stays."""
+    """The fields that replace a deleted transcript's content; its status stays."""
     return {
         "text": "Deleted by user.",
         "audio_url": DELETED_URL,

@@ -1,4 +1,4 @@
-"""JSON of the answers. What many documents share is encoded once: a load test reads it thousands of times."""
+"""Encodes answers as JSON. Lists shared by documents are encoded once: a load test reads them thousands of times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 
 
 class Shared(list[Any]):
-    """A list that nobody changes any more, so that many documents can hold it."""
+    """A list that no longer changes, so that many documents can share it."""
 
     __slots__ = ("_encoded",)
 
@@ -30,8 +30,8 @@ def encode(document: Mapping[str, Any]) -> bytes:
     """A document as JSON, as `json.dumps` writes it."""
     shared = [(name, value) for name, value in document.items() if type(value) is Shared]
     text = json.dumps({**document, **{name: None for name, _ in shared}} if shared else document)
-    # From the last to the first, so that nothing is looked for in what was put in. Quotes within strings are escaped,
-    # so this is found at keys only, and first at the document's own: what comes before in a transcript has no keys.
+    # From last to first, so that inserted text is never searched. Quotes within strings are escaped, so this matches
+    # only keys, and the document's own key first: nothing before it in a transcript has keys.
     for name, value in reversed(shared):
         text = text.replace(f'"{name}": null', f'"{name}": {value.encoded}', 1)
     return text.encode()
@@ -43,5 +43,5 @@ def answer(document: Mapping[str, Any]) -> web.Response:
 
 
 def raw_answer(body: bytes) -> web.Response:
-    """JSON that is encoded already as the answer to a request."""
+    """Encoded JSON as the answer to a request."""
     return web.Response(body=body, headers=HEADERS)

@@ -1,6 +1,6 @@
 """Views of a completed transcript: subtitles, sentences, paragraphs, word search. Pure, on the documents' own words.
 
-Written apart from the client's subtitles on purpose: the two are held against one another in tests.
+Deliberately independent of the client's subtitles: tests compare the two.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 Words = Sequence[Mapping[str, Any]]
 #: The service's default width of a caption is not documented; this is what its examples show.
 CHARS_PER_CAPTION = 128
-#: Silence that ends a sentence or a paragraph where there is no punctuation, milliseconds.
+#: Silence that ends a sentence or a paragraph without punctuation, milliseconds.
 SENTENCE_PAUSE = 700
 PARAGRAPH_PAUSE = 2_000
 #: Sentences in a paragraph at most.

@@ -1,4 +1,4 @@
-"""Faults on request: answers of the local server fail in a chosen way, the next ones or some by chance."""
+"""Injected faults: answers of the local server fail in a chosen way, the next ones or at random."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class When(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answer with a status and a body of one's own."""
+    """Answer with the given status and body."""
 
     status: int
     body: str = '{"error": "Server error, developers have been alerted."}'
@@ -43,17 +43,17 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class CutBody:
-    """Act and begin the right answer, then break the connection in the middle of its body."""
+    """Act and start the proper answer, then break the connection in the middle of its body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """Read nothing (more) and answer nothing, until the client goes away or the server ends."""
+    """Read nothing (more) and send no answer, until the client disconnects or the server ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """Break the connection at once without an answer, and act on the request so many seconds later all the same.
+    """Break the connection at once without an answer, but still act on the request after `seconds`.
 
     For requests whose body is read as a whole, such as `POST /v2/transcript`.
     """
@@ -63,7 +63,7 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Act at once, and answer so many seconds later."""
+    """Act at once, and answer after `seconds`."""
 
     seconds: float
 
@@ -77,9 +77,9 @@ class FaultRule:
 
     Attributes:
         method: Their method.
-        path: What their paths begin with; with `exact` their route, as in `LocalServer.requests`.
+        path: The prefix of their paths; with `exact` their route, as in `LocalServer.requests`.
         probability: Share of them that meets the fault, 0 to 1.
-        fault: What they meet.
+        fault: The fault that they meet.
         exact: Whether `path` is a route such as `/v2/transcript/{id}`.
     """
 
@@ -91,7 +91,7 @@ class FaultRule:
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
-            raise ValueError(f"a probability is from 0 to 1, not {self.probability}")
+            raise ValueError(f"a probability must be from 0 to 1, not {self.probability}")
 
     def fits(self, request: web.Request) -> bool:
         """Whether a request is of this kind."""
@@ -102,13 +102,13 @@ class FaultRule:
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """Faults by chance but reproducibly: the same requests in the same order meet the same faults.
+    """Random but reproducible faults: the same requests in the same order meet the same faults.
 
     A request meets one fault at most, so the probabilities of the rules that fit it add up, to 1 at most.
 
     Attributes:
-        seed: Start of the random numbers.
-        rules: Which requests meet what.
+        seed: Seed of the random numbers.
+        rules: Which requests meet which fault.
     """
 
     seed: int
@@ -116,7 +116,7 @@ class FaultPlan:
 
 
 def route(request: web.Request) -> str:
-    """The route of a request, such as `/v2/transcript/{id}`; its path where there is none."""
+    """The route of a request, such as `/v2/transcript/{id}`; its path if it has none."""
     resource = request.match_info.route.resource
     return resource.canonical if resource else request.path
 
@@ -148,7 +148,7 @@ class _Chance:
 
 
 class Faults:
-    """The faults that are due: scripted ones, in order, then those of the plan, by chance."""
+    """The faults that are due: first scripted ones, in order, then the plan's, at random."""
 
     def __init__(self) -> None:
         self._scripts: list[_Script] = []
@@ -157,7 +157,7 @@ class Faults:
         self._hanging: set[asyncio.Future[None]] = set()
 
     def script(self, method: str, path: str, *faults: Fault) -> None:
-        """Let the next `len(faults)` requests with this method, and a path that begins so, fail one after the other."""
+        """Let the next `len(faults)` requests with this method and path prefix fail, one fault each."""
         self._scripts.append(_Script(method, path, list(faults)))
 
     def clear(self) -> None:
@@ -165,11 +165,11 @@ class Faults:
         self._scripts.clear()
 
     def plan(self, plan: FaultPlan | None) -> None:
-        """Let requests fail by chance from now on, in place of an earlier plan; None ends that."""
+        """Let requests fail at random from now on, replacing an earlier plan; None ends that."""
         self._chance = None if plan is None else _Chance(plan)
 
     def next(self, request: web.Request) -> Fault | None:
-        """Take the fault that is due for a request; None if it is to be answered properly."""
+        """Take the fault that is due for a request; None for a proper answer."""
         for script in self._scripts:
             if script.faults and request.method == script.method and request.path.startswith(script.path):
                 return script.faults.pop(0)
@@ -184,20 +184,20 @@ class Faults:
             self._hanging.discard(released)
 
     def release(self) -> None:
-        """End all requests that hang, by breaking their connections."""
+        """End all hanging requests by breaking their connections."""
         for released in self._hanging:
             if not released.done():
                 released.set_result(None)
 
     async def close(self) -> None:
-        """Forget the requests that are late; to be called once no more can come."""
+        """Cancel late requests; to be called once no more can come."""
         late = self._late.copy()
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
     async def _act_later(self, request: web.Request, handler: Handler, seconds: float) -> None:
-        # The request keeps its body, so that it can be acted upon without its connection.
+        # The request keeps its body, so that it can be handled without its connection.
         await request.read()
         task = asyncio.create_task(_act(request, handler, seconds), name="late request")
         self._late.add(task)
@@ -239,7 +239,7 @@ class Faults:
 
 async def _act(request: web.Request, handler: Handler, seconds: float) -> None:
     await asyncio.sleep(seconds)
-    # What is refused has nobody left to be told.
+    # Nobody is left to receive a refusal.
     with suppress(Refused, web.HTTPException):
         await handler(request)
 

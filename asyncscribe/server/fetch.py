@@ -1,4 +1,4 @@
-"""Fetches recordings from foreign URLs, and says in the service's words why one is unavailable."""
+"""Downloads recordings from foreign URLs; failures are worded as the service words them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from asyncscribe.server.engines.base import EngineError
 from asyncscribe.server.storage import Storage, TooLarge
 from asyncscribe.version import __version__
 
-#: The service takes at most 5 GB by URL (its FAQ).
+#: The service accepts at most 5 GB by URL (its FAQ).
 LARGEST_DOWNLOAD = 5_000_000_000
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
 
@@ -25,7 +25,7 @@ class Fetcher:
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
-        """Get ready."""
+        """Open the session."""
         self._session = aiohttp.ClientSession(
             timeout=TIMEOUT,
             headers={"User-Agent": f"asyncscribe-server/{__version__}"},
@@ -40,7 +40,7 @@ class Fetcher:
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The session that reaches the world outside.
+        """The session for requests to other hosts.
 
         Raises:
             RuntimeError: It is not open.

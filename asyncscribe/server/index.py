@@ -1,4 +1,4 @@
-"""Which transcripts have a mark, such as a status, in the order of their creation. Pure."""
+"""Which transcripts have a mark, such as a status, in order of creation. Pure."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Iterator
 
 
 class Index:
-    """Positions by mark, so that a filtered list needs no look at what the filter leaves out."""
+    """Positions by mark, so that a filtered list never scans what the filter leaves out."""
 
     def __init__(self) -> None:
         self._positions: defaultdict[str, list[int]] = defaultdict(list)
 
     def add(self, mark: str, position: int) -> None:
-        """Give a position a mark."""
+        """Add a mark to a position."""
         insort(self._positions[mark], position)
 
     def remove(self, mark: str, position: int) -> None:
-        """Take the mark from a position that has it."""
+        """Remove a mark from a position that has it."""
         positions = self._positions[mark]
         del positions[bisect_left(positions, position)]
 
     def newest_first(self, mark: str, span: range) -> Iterator[int]:
-        """The positions with a mark within a span of positions, from the greatest to the least."""
+        """The positions with a mark within a span, in descending order."""
         positions = self._positions[mark]
         first, end = bisect_left(positions, span.start), bisect_left(positions, span.stop)
         for place in range(end - 1, first - 1, -1):

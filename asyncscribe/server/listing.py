@@ -1,4 +1,4 @@
-"""A page of `GET /v2/transcript`: its filters, its items, its links to the pages beside it."""
+"""A page of `GET /v2/transcript`: its filters, its items, its links to adjacent pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asyncscribe.server.checks import Refused
 from asyncscribe.server.service import THROTTLED, Record, Service
 
 STATUSES = frozenset({"queued", "processing", "completed", "error"})
-#: Encoded items that are kept: a list is asked for again and again while little of it changes.
+#: Encoded items that are cached: the list is read again and again while little of it changes.
 KEPT_ITEMS = 4096
 
 
@@ -24,7 +24,7 @@ def page(service: Service, request: web.Request) -> bytes:
     """The page that a request asks for, as JSON.
 
     Raises:
-        Refused: Something is wrong with the request's query.
+        Refused: The request's query is invalid.
     """
     limit = _limit(request.query.get("limit", "10"))
     found = _found(service, request)
@@ -73,7 +73,7 @@ def _details(current: str, limit: int, records: list[Record], *, more: bool) -> 
         "limit": limit,
         "result_count": len(records),
         "current_url": current,
-        # "Previous" leads to older transcripts: an oddity of the API.
+        # "Previous" means older transcripts: an oddity of the API.
         "prev_url": f"{beside}&before_id={records[-1].id}" if more else None,
         "next_url": f"{beside}&after_id={records[0].id}" if records else None,
     }

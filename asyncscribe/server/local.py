@@ -42,11 +42,11 @@ class LocalServer:
         port: Port to listen on; 0 takes a free one.
         largest_upload: Bytes of the largest upload.
         largest_total: Bytes of all uploads that are kept.
-        redaction_seconds: How long after a transcript its redacted audio is ready.
+        redaction_seconds: Seconds after a transcript's completion until its redacted audio is ready.
         rate_limit: Requests that are accepted; others are answered with 429. None accepts all.
-        list_lag: Seconds until a new transcript is in the list; by its id it is found at once.
+        list_lag: Seconds until a new transcript appears in the list; by its id it is found at once.
         clock_ahead: Seconds by which its clock is ahead of this machine's.
-        ssl_context: Its certificate and key, to speak HTTPS.
+        ssl_context: Its certificate and key, to serve HTTPS.
 
     Attributes:
         faults: Answers that are to fail.
@@ -100,7 +100,7 @@ class LocalServer:
                 requests=self.requests,
                 api_key=self._api_key,
             )
-            # Ending means ending: what still hangs is cancelled. (aiohttp takes 0 for no limit of time.)
+            # Short, so that hanging requests are cancelled at the end. (To aiohttp, 0 means no time limit.)
             runner = web.AppRunner(
                 application, access_log=None, shutdown_timeout=0.1, lingering_time=0.5, read_bufsize=READ_BYTES
             )
@@ -142,7 +142,7 @@ class LocalServer:
 
     @property
     def records(self) -> list[Record]:
-        """All transcripts in the order of their creation: the truth that a client's view can be held against."""
+        """All transcripts in the order of their creation: the truth to compare a client's view with."""
         return self._service.records
 
     @property
@@ -155,5 +155,5 @@ class LocalServer:
         self._service.set_limit(limit)
 
     def set_list_lag(self, seconds: float) -> None:
-        """Change how long a new transcript is missing in the list, for those there are and those to come."""
+        """Change how long a new transcript is missing from the list, for existing and future ones."""
         self._service.list_lag = seconds

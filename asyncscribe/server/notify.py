@@ -17,7 +17,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=10)
 async def notify(
     session: aiohttp.ClientSession, url: str, header: tuple[str, str] | None, content: Mapping[str, Any]
 ) -> int | None:
-    """Post a notification; return the status of the last answer, None if there never was one."""
+    """Post a notification; return the status of the last answer, None if there was none."""
     status = None
     for attempt in range(ATTEMPTS):
         if attempt:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """How many requests are accepted in any window of so many seconds.
+    """How many requests are accepted in any window of a given length.
 
     Attributes:
         requests: Requests that are accepted in a window, at least 1.
@@ -21,18 +21,18 @@ class RateLimit:
 
     def __post_init__(self) -> None:
         if self.requests < 1:
-            raise ValueError(f"a rate limit is at least 1 request, not {self.requests}")
+            raise ValueError(f"a rate limit must be at least 1 request, not {self.requests}")
         if not self.seconds > 0:
-            raise ValueError(f"a rate limit's window is longer than 0 seconds, not {self.seconds}")
+            raise ValueError(f"a rate limit's window must be longer than 0 seconds, not {self.seconds}")
 
 
 class Rate:
-    """Says which requests are accepted: a sliding window over those that were.
+    """Decides which requests are accepted: a sliding window over those that were.
 
-    Refused requests don't count, so that a wait that was told is always long enough.
+    Refused requests don't count, so that the reported wait is always long enough.
 
     Args:
-        limit: What is accepted; None accepts everything.
+        limit: The rate limit; None accepts everything.
     """
 
     def __init__(self, limit: RateLimit | None) -> None:

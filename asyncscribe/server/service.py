@@ -1,4 +1,4 @@
-"""The life of jobs at the service: taken, queued, run by the engine, ended, deleted."""
+"""The life of jobs at the service: created, queued, run by the engine, ended, deleted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from asyncscribe.server.storage import Storage
 
 _log = logging.getLogger("asyncscribe.server")
 
-#: Path under which uploads are known; only the service itself reads them.
+#: Path of uploads; only the service itself reads them.
 UPLOAD_PATH = "/upload/"
 #: Marks the transcripts that the account's limit held back.
 THROTTLED = "throttled"
@@ -48,12 +48,12 @@ class Record:
         position: Number in the order of creation.
         audio_url: What is transcribed; changed when the transcript is deleted.
         document: The answer of `GET /v2/transcript/{id}`.
-        created: When it was taken, as the API writes it.
-        completed: When it was completed, as the API writes it; None for others.
-        webhook_header: Name and value of the header of its webhook, if it has one.
+        created: When it was created, in the API's format.
+        completed: When it was completed, in the API's format; None for others.
+        webhook_header: Name and value of its webhook's header, if any.
         redacted: Token of its redacted audio, once that is made.
-        taken: When it was taken, in seconds of the event loop's clock.
-        started: When the engine began with it, by the same clock; None until then.
+        taken: When it was created, in seconds of the event loop's clock.
+        started: When the engine started it, by the same clock; None until then.
         ended: When it was completed or failed, by the same clock; None until then.
     """
 
@@ -80,11 +80,11 @@ class Service:
 
     Args:
         engine: Turns recordings into words.
-        account: Says which jobs run.
+        account: Decides which jobs run.
         storage: Keeps uploads.
-        redaction_seconds: How long after a transcript its redacted audio is ready.
-        list_lag: Seconds until a new transcript is in the list.
-        clock: Tells the service's time.
+        redaction_seconds: Seconds after a transcript's completion until its redacted audio is ready.
+        list_lag: Seconds until a new transcript appears in the list.
+        clock: The service's clock.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Service:
 
     @property
     def can_redact(self) -> bool:
-        """Whether redacted audio can be made: by the simulated engine alone, as silence."""
+        """Whether redacted audio can be made: only by the simulated engine, as silence."""
         return self._engine.is_simulated
 
     @property
@@ -138,7 +138,7 @@ class Service:
         return self._records
 
     def create(self, parameters: Mapping[str, Any]) -> Record:
-        """Take a job. Nothing is awaited in between, so a request that was read is a job."""
+        """Create a job. Nothing is awaited in between, so every request that was read becomes a job."""
         transcript_id = str(uuid.uuid4())
         document = documents.transcript(transcript_id, "queued", parameters)
         name, value = (parameters.get(f"webhook_auth_header_{part}") for part in ("name", "value"))
@@ -163,7 +163,7 @@ class Service:
         """A transcript by its id.
 
         Raises:
-            Refused: There is none.
+            Refused: It does not exist.
         """
         record = self._by_id.get(transcript_id)
         if record is None:
@@ -179,10 +179,10 @@ class Service:
     def newest_first(
         self, mark: str | None = None, *, before: Record | None = None, after: Record | None = None
     ) -> Iterator[Record]:
-        """Transcripts of the list from the newest to the oldest, between two of them.
+        """Listed transcripts from newest to oldest, between two of them.
 
         Args:
-            mark: A status or `THROTTLED`: only those; None takes all.
+            mark: Only those with this status, or `THROTTLED`; None for all.
             before: Only those that are older than this one.
             after: Only those that are newer than this one.
         """
@@ -203,7 +203,7 @@ class Service:
 
     def _launch(self, ids: Iterable[str]) -> None:
         if not self._tasks.is_open:
-            # A job ended while the server is being closed: the next ones don't begin any more.
+            # A job ended while the server is closing: no further ones are started.
             return
         for transcript_id in ids:
             record = self._by_id[transcript_id]
@@ -221,7 +221,7 @@ class Service:
             recognition = await self._recognise(record)
         except EngineError as error:
             self._change(record, {"status": "error", "error": str(error)})
-        except Exception:  # noqa: BLE001 - a mistake here costs one job, as it does at the service
+        except Exception:  # noqa: BLE001 - a bug here costs one job, as at the service
             _log.exception("transcript %s failed", record.id)
             self._change(record, {"status": "error", "error": SERVER_ERROR})
         else:
@@ -248,7 +248,7 @@ class Service:
             record.document["webhook_status_code"] = status
 
     def redacted_audio(self, token: str) -> bytes | None:
-        """The redacted recording behind a token: silence, a second long."""
+        """The redacted recording for a token: one second of silence."""
         if token not in self._redacted:
             return None
         file = io.BytesIO()
@@ -276,7 +276,7 @@ class Service:
                 self._storage.remove(fetched)
         if parameters.get("speaker_labels") and not any(word.speaker for word in recognition.words):
             _log.warning(
-                "transcript %s: speaker_labels was asked for, and the engine %s tells no speakers apart",
+                "transcript %s: speaker_labels was requested, but the engine %s does not label speakers",
                 record.id,
                 self._engine.name,
             )
@@ -292,6 +292,6 @@ class Service:
 
 def _upload_key(url: str) -> str | None:
     parts = urlsplit(url)
-    # Foreign URLs may have such a path too, but not with a key of this shape.
+    # Foreign URLs may have such a path too, but not with a key of this form.
     key = parts.path.removeprefix(UPLOAD_PATH)
     return key if parts.path.startswith(UPLOAD_PATH) and len(key) == 69 and key[32] == "/" else None

@@ -12,11 +12,12 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from pathlib import Path
 
-#: The service takes uploads of at most 2.2 GB (its FAQ); larger files have to be given by URL.
+#: The service accepts uploads of at most 2.2 GB (its FAQ); larger files must be given by URL.
 LARGEST_UPLOAD = 2_200_000_000
-#: Bytes of all uploads that are kept; beyond, the oldest that no job needs go, as the service's own go after a day.
+#: Bytes of all uploads that are kept; beyond that, the oldest that no job needs are deleted, as the service deletes
+#: its own after a day.
 LARGEST_TOTAL = 20_000_000_000
-#: Bytes collected before they are written, since each write is a trip to a thread.
+#: Bytes collected before they are written, because each write is a trip to a thread.
 WRITE_BYTES = 1024 * 1024
 
 
@@ -32,11 +33,11 @@ class _Stored:
 
 
 class Storage:
-    """Files by key. Nothing of an upload that fails is kept.
+    """Files by key. Failed uploads leave nothing behind.
 
     Args:
-        largest_upload: Bytes of one file.
-        largest_total: Bytes of all together.
+        largest_upload: Most bytes of one file.
+        largest_total: Most bytes of all files.
     """
 
     def __init__(self, largest_upload: int = LARGEST_UPLOAD, largest_total: int = LARGEST_TOTAL) -> None:
@@ -47,7 +48,7 @@ class Storage:
         self._total = 0
 
     def open(self) -> None:
-        """Make the folder."""
+        """Create the folder."""
         self._folder = Path(tempfile.mkdtemp(prefix="asyncscribe-"))
 
     def close(self) -> None:
@@ -88,7 +89,7 @@ class Storage:
         return key
 
     def use(self, key: str) -> Path | None:
-        """The file, kept until `release`; None if there is none (any more)."""
+        """The file, kept until `release`; None if it does not exist (any more)."""
         stored = self._files.get(key)
         if stored is None:
             return None
@@ -96,7 +97,7 @@ class Storage:
         return stored.path
 
     def release(self, key: str) -> None:
-        """Say that the file is not in use any more."""
+        """Mark the file as no longer in use."""
         if (stored := self._files.get(key)) is not None:
             stored.users -= 1
             self._make_room()

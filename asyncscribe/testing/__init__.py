@@ -1,4 +1,4 @@
-"""The local server with scripted outcomes, for tests of programs that use asyncscribe.
+"""The local server with scripted outcomes, to test programs that use asyncscribe.
 
     async with Server() as server, server.client() as client:
         server.on("interview.mp3", text="Good morning.")

@@ -1,4 +1,4 @@
-"""The engine that says what was scripted."""
+"""The engine with scripted results."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ WORD_SECONDS = 0.4
 
 
 class ScriptedEngine(Scripted):
-    """An engine of the local server that listens to nothing: each job goes as it was scripted.
+    """An engine of the local server that ignores the audio: each job has a scripted result.
 
     Args:
-        default: How jobs go that nothing is scripted for: a reply, a text, or None for the simulated engine, whose
-            jobs end at once unless their URL says otherwise.
+        default: The result of jobs without a script: a reply, a text, or None for the simulated engine, whose jobs end
+            at once unless their URL says otherwise.
         strict: Such jobs fail instead, with a text that names what is scripted.
-        real_time: Whether jobs take their seconds; otherwise all end at once.
+        real_time: Whether jobs take their scripted time; otherwise all end at once.
 
     Raises:
         ValueError: Both `default` and `strict` are given.
@@ -36,7 +36,7 @@ class ScriptedEngine(Scripted):
 
     def __init__(self, *, default: Reply | str | None = None, strict: bool = False, real_time: bool = True) -> None:
         if strict and default is not None:
-            raise ValueError("a strict server has no default: what is not scripted fails")
+            raise ValueError("a strict server has no default: jobs without a script fail")
         reply = Reply(default) if isinstance(default, str) else default
         self._default = None if reply is None else Rule(None, reply, None)
         self._strict = strict
@@ -53,12 +53,12 @@ class ScriptedEngine(Scripted):
         return None
 
     def _script(self, rule: Rule) -> None:
-        # What is for ever would never let the later one come.
+        # A rule without `times` is replaced, because the later one would never be used.
         kept = [old for old in self._rules if old.times is not None or old.source != rule.source]
         self._rules = [*kept, rule]
 
     async def transcribe(self, recording: Recording) -> Recognition:
-        """Wait as long as the job takes and say what was scripted."""
+        """Wait as long as the job takes and return the scripted result."""
         # Before anything is awaited: jobs take their replies in the order in which they start.
         reply = self._take(recording)
         if reply is None:
@@ -81,7 +81,7 @@ class ScriptedEngine(Scripted):
     def _unscripted(self, recording: Recording) -> str:
         asked = recording.url if recording.path is None else f"an upload of {recording.path.stat().st_size:,} bytes"
         scripted = ", ".join(map(str, self._rules)) or "nothing at all"
-        # Worded as what no client tries again.
+        # Worded as a failure that no client resubmits.
         return f"Download error, 404 Client Error: nothing is scripted for {asked}; scripted is: {scripted}"
 
 

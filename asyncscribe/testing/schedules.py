@@ -1,4 +1,4 @@
-"""The schedules of clients that are quick in tests."""
+"""Quick schedules for clients in tests."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ QUICK: Mapping[str, Any] = MappingProxyType(
         "submission": SubmissionPolicy(lookups=(0.01, 0.1, 1, 3, 10, 30)),
     }
 )
-"""Arguments of clients that are quick in tests.
+"""Client arguments with quick schedules for tests.
 
-The end of a job is noticed a fifth too late at most, and ten minutes of virtual time cost 90 polls. Lost answers are
-looked for at once, but the quiet time stays: a submission that is late must not be made twice.
+The end of a job is noticed at most a fifth too late, and ten minutes of virtual time cost 90 polls. Lost answers are
+looked up at once, but the quiet time stays: a late submission must not be made twice.
 """

@@ -1,4 +1,4 @@
-"""Scripts: how jobs go, and for which recordings."""
+"""Scripts: the results of jobs, and for which recordings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from asyncscribe.server.engines.base import SERVER_ERROR, Recording
 
 Source = str | os.PathLike[str] | bytes
-"""What a script is for: a path, a URL, a pattern or a content."""
+"""The source that a script is for: a path, a URL, a pattern or the content."""
 Text = str | Sequence[tuple[str, str]]
 """What was said: a text, or pairs of a speaker and a text."""
 _READ_BYTES = 1024 * 1024
@@ -22,7 +22,7 @@ _READ_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How a job goes.
+    """The result of a job.
 
     Attributes:
         text: What was said, with its punctuation: a string, or pairs of a speaker and a text. None leaves the words to
@@ -30,7 +30,7 @@ class Reply:
         error: The service's text for a failed job.
         seconds: How long the job takes.
         duration: Length of the audio, seconds; default: 0.4 for each word. The words are spread evenly over it.
-        server_errors: So many submissions fail by the service's own fault before.
+        server_errors: How many submissions fail first, through the service's own fault.
 
     Raises:
         ValueError: The values contradict each other or are out of their range.
@@ -46,13 +46,13 @@ class Reply:
         if self.error is not None and (self.text is not None or self.duration is not None):
             raise ValueError("a job that fails (error=) has neither text= nor duration=")
         if self.error == "":
-            raise ValueError("error= is the service's text, and says something")
+            raise ValueError("error= must not be empty: it is the service's text")
         if not _is_text(self.text):
-            raise ValueError(f"text= is a string or pairs of a speaker and a text, not {self.text!r}")
+            raise ValueError(f"text= must be a string or pairs of a speaker and a text, not {self.text!r}")
         if not 0 <= self.seconds < inf or not 0 <= (self.duration or 0) < inf:
-            raise ValueError("seconds= and duration= are numbers of seconds, not below 0")
+            raise ValueError("seconds= and duration= must be numbers of seconds, at least 0")
         if self.server_errors < 0:
-            raise ValueError(f"server_errors= is a number of submissions, not {self.server_errors}")
+            raise ValueError(f"server_errors= must be a number of submissions, not {self.server_errors}")
 
 
 def _is_text(text: object) -> bool:
@@ -70,7 +70,7 @@ def _is_source(source: object) -> bool:
 
 @dataclass(slots=True)
 class Rule:
-    """A reply, what it is for (None: the next job, whatever it is) and how often."""
+    """A reply, its source (None: the next job, whatever it is) and how often it is used."""
 
     source: Source | None
     reply: Reply
@@ -80,7 +80,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         if self.times is not None and self.times < 1:
-            raise ValueError(f"times= is at least 1, or None for ever, not {self.times}")
+            raise ValueError(f"times= must be at least 1, or None for no limit, not {self.times}")
 
     def __str__(self) -> str:
         match self.source:
@@ -94,15 +94,15 @@ class Rule:
 
     @property
     def is_used_up(self) -> bool:
-        """Whether it has been taken as often as it may be."""
+        """Whether it has been used as often as allowed."""
         return self.times is not None and self.used >= self.times
 
     def fits(self, recording: Recording) -> bool:
-        """Whether a job goes by it."""
+        """Whether it applies to a job."""
         return not self.is_used_up and (self.source is None or _fits(self.source, recording))
 
     def take(self) -> Reply:
-        """How the next submission goes."""
+        """The result of the next submission."""
         if self.failed < self.reply.server_errors:
             self.failed += 1
             return Reply(error=SERVER_ERROR, seconds=self.reply.seconds)
@@ -111,7 +111,7 @@ class Rule:
 
 
 class Scripted(ABC):
-    """What outcomes are scripted with."""
+    """The methods that script outcomes."""
 
     def on(
         self,
@@ -124,30 +124,31 @@ class Scripted(ABC):
         server_errors: int = 0,
         times: int | None = None,
     ) -> None:
-        """Script how jobs of a source go.
+        """Script the results of a source's jobs.
 
-        Names of files do not travel to the service, so an upload is known by its content alone: a pattern fits
-        addresses, and a path the uploads with the same bytes. Of several scripts that fit, the first that is not used
-        up counts. One without `times` gives way to a later one for the same source.
+        File names are not sent to the service, so an upload is identified by its content alone: a pattern matches
+        addresses, and a path matches uploads with the same bytes. Of several matching scripts, the first that is not
+        used up counts. A script without `times` is replaced by a later one for the same source.
 
         Args:
             source: A path: uploads with the content that the file has when the job starts. A URL or a pattern such as
                 `*/call-*.mp3` or `call-*.mp3`: an `audio_url`, whole, without its query, or the last part of its path.
                 Bytes: uploads with this content. A string may be a path and a pattern.
             text: What was said, with its punctuation: a string, or pairs of a speaker and a text, which make
-                utterances where `speaker_labels` (or, a channel for each, `multichannel`) is asked for. Without text
-                and error, the words are those of the simulated engine.
+                utterances if `speaker_labels` (or `multichannel`, with a channel for each) is requested. Without text
+                and error, the words are the simulated engine's.
             error: The service's text for a failed job.
             seconds: How long each submission takes.
             duration: Length of the audio, seconds; default: 0.4 for each word. The words are spread evenly over it.
-            server_errors: So many submissions fail by the service's own fault at first; they do not count as `times`.
-            times: For so many jobs; None for ever.
+            server_errors: How many submissions fail first, through the service's own fault; they don't count as
+                `times`.
+            times: How many jobs it is for; None for no limit.
 
         Raises:
             ValueError: The values contradict each other or are out of their range.
         """
         if not _is_source(source):
-            raise ValueError(f"a job is known by a path, a URL, a pattern or bytes, not by {source!r}")
+            raise ValueError(f"a job is known by a path, a URL, a pattern or bytes, not {source!r}")
         self._script(Rule(source, Reply(text, error, seconds, duration, server_errors), times))
 
     def then(
@@ -160,18 +161,18 @@ class Scripted(ABC):
         server_errors: int = 0,
         times: int | None = 1,
     ) -> None:
-        """Script how the next jobs go that `on` has nothing for, in the order in which they start.
+        """Script the results of the next jobs that no `on` script matches, in the order in which they start.
 
-        A job that is submitted again is the next one, also where the client does so by itself, as it does once after a
-        failure whose text it does not know.
+        A job that is submitted again counts as the next one, even if the client does so by itself, as it does once
+        after a failure whose text it does not know.
 
         Args:
             text: As for `on`, like all of these.
             error: The service's text for a failed job.
             seconds: How long each submission takes.
             duration: Length of the audio, seconds.
-            server_errors: So many submissions fail by the service's own fault at first.
-            times: For so many jobs; None for all that follow.
+            server_errors: How many submissions fail first, through the service's own fault.
+            times: How many jobs it is for; None for all that follow.
 
         Raises:
             ValueError: The values contradict each other or are out of their range.
@@ -205,6 +206,6 @@ def _are_same(upload: Path, path: Path) -> bool:
                 if not read:
                     return True
     except (OSError, ValueError):
-        # A pattern need not be a name that a file can have.
+        # A pattern need not be a valid file name.
         return False
     return False

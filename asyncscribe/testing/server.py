@@ -1,4 +1,4 @@
-"""The local server whose jobs go as scripted."""
+"""The local server with scripted results."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from asyncscribe.testing.scripts import Reply, Rule, Scripted
 
 
 class Server(LocalServer, Scripted):
-    """A local server whose jobs go as scripted.
+    """A local server whose jobs have scripted results.
 
         async with Server() as server, server.client() as client:
             server.on("*/call-7.mp3", text=[("A", "Hello?"), ("B", "Good morning.")], seconds=30)
 
     Args:
-        default: How jobs go that nothing is scripted for: a reply, a text, or None for the simulated engine, whose
-            jobs end at once unless their URL says otherwise.
+        default: The result of jobs without a script: a reply, a text, or None for the simulated engine, whose jobs end
+            at once unless their URL says otherwise.
         strict: Such jobs fail instead, with a text that names what is scripted.
-        real_time: Whether jobs take their seconds; otherwise all end at once.
-        options: As for `LocalServer`, but for its engine.
+        real_time: Whether jobs take their scripted time; otherwise all end at once.
+        options: As for `LocalServer`, except its engine.
 
     Raises:
         ValueError: Both `default` and `strict` are given.
@@ -38,7 +38,7 @@ class Server(LocalServer, Scripted):
         self._scripted._script(rule)  # noqa: SLF001 - one thing with its engine
 
     def client(self, **options: Any) -> AsyncClient:
-        """A client of this server with quick schedules, to be entered.
+        """A client of this server with quick schedules, not yet open.
 
         Args:
             options: As for `AsyncClient`.

@@ -1,4 +1,4 @@
-"""The same server in a thread of its own."""
+"""The same server in its own thread."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ T = TypeVar("T")
 
 
 class SyncServer(Scripted):
-    """A `Server` in a thread of its own, for tests that have no event loop, or another one in each thread.
+    """A `Server` in its own thread, for tests without an event loop, or with one per thread.
 
         with SyncServer() as server, server.client() as client:
             server.on("interview.mp3", text="Good morning.")
 
-    All of it can be used from any thread, before it is entered and after it was left, too.
+    It can be used from any thread, also before it is entered and after it was left.
 
     Args:
         default: As for `Server`.
         strict: As for `Server`.
-        real_time: Whether jobs take their seconds; otherwise all end at once.
-        options: As for `LocalServer`, but for its engine.
+        real_time: Whether jobs take their scripted time; otherwise all end at once.
+        options: As for `LocalServer`, except its engine.
 
     Raises:
         ValueError: Both `default` and `strict` are given.
@@ -105,7 +105,7 @@ class SyncServer(Scripted):
         self._call(self._server.set_limit, limit)
 
     def client(self, **options: Any) -> Client:
-        """A client of this server with quick schedules, to be entered.
+        """A client of this server with quick schedules, not yet open.
 
         Args:
             options: As for `Client`.
@@ -126,7 +126,7 @@ class SyncFaults:
         self._call = call
 
     def script(self, method: str, path: str, *faults: Fault) -> None:
-        """Let the next `len(faults)` requests with this method, and a path that begins so, fail one after the other."""
+        """Let the next `len(faults)` requests with this method and path prefix fail, one fault each."""
         self._call(self._faults.script, method, path, *faults)
 
     def clear(self) -> None:
@@ -134,5 +134,5 @@ class SyncFaults:
         self._call(self._faults.clear)
 
     def plan(self, plan: FaultPlan | None) -> None:
-        """Let requests fail by chance from now on, in place of an earlier plan; None ends that."""
+        """Let requests fail at random from now on, replacing an earlier plan; None ends that."""
         self._call(self._faults.plan, plan)

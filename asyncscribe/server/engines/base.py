@@ -1,4 +1,4 @@
-"""What the local server asks of a speech engine."""
+"""The protocol of the local server's speech engines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-#: The service's text for a job that its own fault ended.
+#: The service's text for a job that failed through its own fault.
 SERVER_ERROR = (
     "Internal server error. Please retry your request. If the error persists, please contact "
     "support@assemblyai.com for more information."
@@ -20,7 +20,7 @@ class SpokenWord:
     """A recognised word: milliseconds from the start of the audio, confidence 0 to 1.
 
     Attributes:
-        speaker: Who said it, where the engine knows.
+        speaker: Who said it, if the engine knows.
         channel: "1", "2", ... with multichannel.
     """
 
@@ -34,13 +34,13 @@ class SpokenWord:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Recognition:
-    """What an engine heard. Told apart by identity: many jobs may have the same one, whose documents are then shared.
+    """An engine's result. Compared by identity: many jobs may share one, and then share its documents too.
 
     Attributes:
         words: In the order they were spoken.
         duration: Length of the whole audio, seconds.
-        model: Told to the client as `speech_model_used`.
-        channels: Channels that were recognised, one by one, with multichannel.
+        model: Reported to the client as `speech_model_used`.
+        channels: Channels that were recognised separately, with multichannel.
     """
 
     words: tuple[SpokenWord, ...]
@@ -51,11 +51,11 @@ class Recognition:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What an engine gets.
+    """An engine's input.
 
     Attributes:
         url: The `audio_url` of the request.
-        path: The file with its bytes; None for an engine that needs none.
+        path: The file with its bytes; None if the engine needs none.
         parameters: The request.
     """
 
@@ -78,12 +78,12 @@ class Engine(Protocol):
 
     @property
     def is_simulated(self) -> bool:
-        """Whether results beside the words may be made by rule; a real engine's are never invented."""
+        """Whether results besides the words may be made by rule; a real engine's are never invented."""
         ...
 
     @property
     def needs_audio(self) -> bool:
-        """Whether foreign URLs have to be fetched for it."""
+        """Whether foreign URLs must be downloaded for it."""
         ...
 
     async def __aenter__(self) -> Self: ...

@@ -1,4 +1,4 @@
-"""Any audio or video file becomes 16 kHz, 16 bit, mono samples, by PyAV (FFmpeg)."""
+"""Decodes any audio or video file to 16 kHz, 16 bit, mono samples with PyAV (FFmpeg)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHORTEST_MS = 160
 
 
 def channels(path: Path) -> int:
-    """How many channels the audio has; 0 where there is none or the file can't be read."""
+    """How many channels the audio has; 0 if there is no audio or the file can't be read."""
     try:
         with _open(path) as container:
             return int(container.streams.audio[0].layout.nb_channels) if container.streams.audio else 0
@@ -30,7 +30,7 @@ def samples(path: Path, start_ms: int = 0, end_ms: int | None = None, channel: i
     """Decode a file, piece by piece, from `start_ms` to `end_ms`: all channels mixed, or one (from 0).
 
     Raises:
-        EngineError: The file is no media, has no audio, or can't be decoded; worded as the service words it.
+        EngineError: The file is not media, has no audio, or can't be decoded; worded as the service words it.
     """
     first, last = start_ms * BYTES_PER_MS, None if end_ms is None else end_ms * BYTES_PER_MS
     position = 0
@@ -45,10 +45,10 @@ def samples(path: Path, start_ms: int = 0, end_ms: int | None = None, channel: i
 
 def _open(path: Path) -> av.container.InputContainer:
     try:
-        # Tags may be in any encoding; older versions of PyAV fail on them unless told not to.
+        # Tags may be in any encoding; older versions of PyAV fail on them without this argument.
         return av.open(str(path), metadata_errors="replace")
     except TypeError:
-        # Newer versions know no such argument.
+        # Newer versions have no such argument.
         return av.open(str(path))
 
 
@@ -57,7 +57,7 @@ def _decode(path: Path, channel: int | None) -> Iterator[bytes]:
         with _open(path) as container:
             if not container.streams.audio:
                 raise EngineError(no_audio(path))
-            # A planar format without a layout keeps the channels, each in a plane of its own.
+            # A planar format without a layout keeps the channels, each in its own plane.
             resampler = (
                 av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
                 if channel is None
@@ -73,7 +73,7 @@ def _decode(path: Path, channel: int | None) -> Iterator[bytes]:
 
 
 def _frames(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
-    """The frames of the first track. What can't be decoded is left out, as players do, if anything else can be."""
+    """The frames of the first track. Like players, skips what can't be decoded, unless that is everything."""
     some = False
     problem: av.error.InvalidDataError | None = None
     for packet in container.demux(container.streams.audio[0]):
@@ -94,7 +94,7 @@ def _plane(frame: av.AudioFrame, number: int) -> bytes:
 
 
 def no_audio(path: Path) -> str:
-    """The service's text for a file without audio, with a type told from the first bytes."""
+    """The service's text for a file without audio, with its type guessed from the first bytes."""
     with path.open("rb") as file:
         mime, description = _type(file.read(512))
     return f"Transcoding failed. File does not appear to contain audio. File type is {mime} ({description})."

@@ -1,4 +1,4 @@
-"""The real engine: PocketSphinx, whose English model is in its wheel, in worker processes of its own."""
+"""The real engine: PocketSphinx, whose English model is in its wheel, in worker processes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from typing import Any, Self
 from asyncscribe.server.engines.base import SERVER_ERROR, EngineError, Recognition, Recording, SpokenWord
 
 #: Longer audio is cut at pauses and recognised piece by piece, which bounds memory and the time of the search.
-#: Shorter audio is recognised as a whole, which is more exact.
+#: Shorter audio is recognised as a whole, which is more accurate.
 WHOLE_SECONDS = 30
 MODEL = "pocketsphinx"
 
 
 class PocketSphinxEngine:
-    """Recognises English speech. The event loop stays free: all work is in worker processes.
+    """Recognises English speech. All work runs in worker processes, so the event loop stays free.
 
     Args:
-        workers: Number of processes; None takes one for each processor.
+        workers: Number of processes; None means one per processor.
     """
 
     name = MODEL
@@ -58,7 +58,7 @@ class PocketSphinxEngine:
         """Recognise a file.
 
         Raises:
-            EngineError: It is no media, has no audio, or is too short.
+            EngineError: It is not media, has no audio, or is too short.
         """
         pool = self._pool
         if pool is None or recording.path is None:
@@ -70,7 +70,7 @@ class PocketSphinxEngine:
                 pool, _recognise, recording.path, start, end, each
             )
         except BrokenProcessPool as error:
-            # A file can crash a native decoder. That costs this job (and those it takes along), not the server.
+            # A file can crash a native decoder. That costs this job (and others in the pool), not the server.
             if self._pool is pool:
                 self._pool = self._start()
             raise EngineError(SERVER_ERROR) from error
@@ -81,7 +81,7 @@ class PocketSphinxEngine:
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
-    # What is being recognised is of no use any more, and can take minutes: the workers don't finish it.
+    # The workers don't finish their jobs: the results are of no use any more, and could take minutes.
     workers = list((pool._processes or {}).values())  # noqa: SLF001 - 3.14 has terminate_workers()
     pool.shutdown(wait=False, cancel_futures=True)
     for worker in workers:
@@ -97,7 +97,7 @@ def _begin_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    # Whatever ends it: a worker holds both ends of the pipe that it reads from, so that it would wait for ever.
+    # However the parent ends: a worker holds both ends of the pipe that it reads from, so it would wait for ever.
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -163,7 +163,7 @@ def _words_of_file(path: Path, start_ms: int, end_ms: int | None, channel: int |
 
 
 def _quietest(samples: bytearray) -> int:
-    """Where to cut: the middle of the quietest quarter of a second in the second half, in bytes, on a whole ms."""
+    """Where to cut: the middle of the quietest quarter-second in the second half, in bytes, on a whole millisecond."""
     from array import array
 
     from asyncscribe.server.engines.media import BYTES_PER_MS
@@ -190,7 +190,7 @@ def _words(samples: bytes, offset_ms: int) -> Words:
             segment.word.partition("(")[0],
             offset_ms + round(segment.start_frame * frame_ms),
             offset_ms + round((segment.end_frame + 1) * frame_ms),
-            # Posterior probabilities come out of fixed-point logarithms, a little above 1 at times.
+            # Posterior probabilities come from fixed-point logarithms, and are sometimes slightly above 1.
             min(1.0, max(0.0, segment.prob)) if math.isfinite(segment.prob) else 0.0,
             None,
             None,

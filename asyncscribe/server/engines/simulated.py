@@ -1,12 +1,12 @@
-"""An engine that listens to nothing: words and times follow rules, for load and fault tests.
+"""An engine that ignores the audio: words and times follow rules, for load and fault tests.
 
-The rules are written into the query of the audio URL, of an upload they come from its size:
+The rules are in the query of the audio URL; an upload's follow from its size:
 
     duration=SECONDS    length of the audio (an upload: its bytes as 16 kHz, 16 bit, mono)
     seconds=SECONDS     time the job takes (default: `speed` times the duration)
     words=N             number of words (default: two and a half a second, as in calm speech)
     error=TEXT          the job fails with this text
-    server_errors=N     the first N jobs of this URL fail as by the service's own fault
+    server_errors=N     the first N jobs of this URL fail as if through the service's own fault
     speakers=N          speakers that take turns, with `speaker_labels` or `multichannel` (default: 2)
 """
 
@@ -27,9 +27,9 @@ BYTES_PER_SECOND = 32_000
 WORDS_PER_SECOND = 2.5
 #: Words that one speaker says before the next one speaks.
 WORDS_PER_TURN = 5
-#: Answered as `speech_model_used`, so that nobody takes such a transcript for what was said.
+#: Returned as `speech_model_used`, so that nobody mistakes such a transcript for real speech.
 MARK = "simulated"
-#: Words of all recognitions that are kept, for jobs that are alike.
+#: Words of all recognitions that are cached for similar jobs.
 KEPT_WORDS = 500_000
 _VOCABULARY = "this is a simulated transcript and nobody said any of these words".split()
 
@@ -40,8 +40,8 @@ class SimulatedEngine:
     Args:
         speed: Seconds of work per second of audio.
         default_duration: Seconds of audio of a URL that names none.
-        error_rate: Share of jobs that fail as by the service's own fault, 0 to 1.
-        seed: Start of the random numbers that choose those jobs, in the order in which they start.
+        error_rate: Share of jobs that fail as if through the service's own fault, 0 to 1.
+        seed: Seed of the random numbers that choose those jobs, in the order in which they start.
     """
 
     name = "simulated"
@@ -52,7 +52,7 @@ class SimulatedEngine:
         self, *, speed: float = 0.05, default_duration: float = 10.0, error_rate: float = 0.0, seed: int = 0
     ) -> None:
         if not 0 <= error_rate <= 1:
-            raise ValueError(f"a share of jobs is from 0 to 1, not {error_rate}")
+            raise ValueError(f"error_rate must be from 0 to 1, not {error_rate}")
         self._speed = speed
         self._default_duration = default_duration
         self._error_rate = error_rate
@@ -102,7 +102,7 @@ class SimulatedEngine:
 
 @dataclass(frozen=True, slots=True)
 class _Script:
-    """What is said: so many words in so many seconds, by so many speakers, told apart by voice or by channel or not."""
+    """What is said: words, seconds, speakers, and whether speakers are distinguished by voice, by channel, or not."""
 
     count: int
     duration: float
@@ -112,14 +112,14 @@ class _Script:
 
 
 class _Kept:
-    """The recognitions that were asked for last: in a load test most jobs are alike, and can share one."""
+    """The most recent recognitions: in a load test most jobs are alike, and can share one."""
 
     def __init__(self) -> None:
         self._made: OrderedDict[_Script, Recognition] = OrderedDict()
         self._words = 0
 
     def get(self, script: _Script) -> Recognition:
-        """The recognition of what a script says."""
+        """The recognition for a script."""
         if script in self._made:
             self._made.move_to_end(script)
             return self._made[script]
