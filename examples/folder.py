@@ -8,7 +8,7 @@ from asyncscribe import AsyncClient, TranscriptionConfig
 
 
 async def main(folder: Path) -> None:
-    """Tell of each recording as it ends; one that fails stops nothing."""
+    """Report each recording as it ends; a failure stops nothing."""
     config = TranscriptionConfig(language_code="en", punctuate=True)
     recordings = (path for path in sorted(folder.rglob("*")) if path.suffix in {".mp3", ".wav", ".flac", ".m4a"})
     async with AsyncClient(concurrency=5) as client:

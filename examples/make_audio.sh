@@ -21,6 +21,6 @@ say rms "she opened the door and walked into the garden" stories/garden.m4a -ar 
 say awb "once upon a time there was a man who had three sons" stories/sons.mp3 -ar 16000 -b:a 64k
 say rms "this is a video without a picture" video.mp4 -ar 16000 -c:a aac -b:a 64k
 
-# Named like a recording, and none: a job that the service fails.
+# Named like a recording, but not one: the service fails its job.
 mkdir -p ../broken
 printf 'This is a shopping list: milk, bread, two lemons.\n' > "../broken/shopping list.mp3"

@@ -26,14 +26,14 @@ from asyncscribe import (
     WaitTimeout,
 )
 
-#: Jobs at AssemblyAI at once; unset: what the account allows, found and followed.
+#: Jobs at AssemblyAI at once; unset: finds and follows the account's limit.
 CONCURRENCY = os.environ.get("CONCURRENCY")
-#: Seconds that jobs may take to end after a SIGTERM.
+#: Seconds that jobs have to finish after a SIGTERM.
 DRAIN_SECONDS = float(os.environ.get("DRAIN_SECONDS", "20"))
-#: Seconds that somebody waits at `POST /`.
+#: Seconds that a caller waits at `POST /`.
 INTERACTIVE_SECONDS = 300.0
-#: Jobs that are known; beyond, the oldest that has ended is forgotten, or else no more are taken. Each keeps its whole
-#: transcript; examples/fastapi_service keeps ids alone. With several processes, this is a table in a database.
+#: Jobs in memory. Above it the oldest that has ended is forgotten; if none has, no more are accepted. Each keeps its
+#: whole transcript; examples/fastapi_service keeps only ids. With several processes, use a table in a database.
 KEPT = 1_000
 
 log = logging.getLogger(__name__)
@@ -52,8 +52,8 @@ routes = web.RouteTableDef()
 @routes.post("/")
 async def transcribe(request: web.Request) -> web.Response:
     """Stream the body on to the API, without holding it in memory, and answer with the text."""
-    # Somebody waits for this one: it goes before whatever else the service transcribes. A caller that leaves cancels
-    # this handler, and so leaves the job; the log tells the id if AssemblyAI has it.
+    # A caller waits for this job: it goes before everything else that the service transcribes. A caller that leaves
+    # cancels this handler, and so the job; its id is logged if AssemblyAI has it.
     transcript = await request.app[CLIENT].transcribe(
         request.content.iter_any(), timeout=INTERACTIVE_SECONDS, priority=10
     )
@@ -62,7 +62,7 @@ async def transcribe(request: web.Request) -> web.Response:
 
 @routes.post("/jobs")
 async def start(request: web.Request) -> web.Response:
-    """Stream the body on to the API, and answer as soon as the job is AssemblyAI's, with where to ask for it."""
+    """Stream the body on to the API, and answer with the job's URL as soon as AssemblyAI has the job."""
     jobs = request.app[JOBS]
     make_room(jobs)
     key = secrets.token_urlsafe(16)
@@ -80,7 +80,7 @@ async def start(request: web.Request) -> web.Response:
 
 @routes.get("/jobs/{key}", name="job")
 async def status(request: web.Request) -> web.Response:
-    """How a job is; when it has ended, its text or its error."""
+    """A job's state; when it has ended, its text or its error."""
     job = request.app[JOBS].get(request.match_info["key"])
     if job is None:
         raise web.HTTPNotFound
@@ -90,10 +90,10 @@ async def status(request: web.Request) -> web.Response:
 
 
 def make_room(jobs: OrderedDict[str, Job]) -> None:
-    """Forget the oldest job that has ended, if there are many.
+    """Forget the oldest job that has ended, if there are too many.
 
     Raises:
-        web.HTTPServiceUnavailable: None has.
+        web.HTTPServiceUnavailable: No job has ended.
     """
     if len(jobs) < KEPT:
         return
@@ -106,7 +106,7 @@ def make_room(jobs: OrderedDict[str, Job]) -> None:
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Errors of jobs and of AssemblyAI as answers."""
+    """Answer with the errors of jobs and of AssemblyAI."""
     try:
         return await handler(request)
     except AsyncscribeError as error:
@@ -123,7 +123,7 @@ async def client(app: web.Application) -> AsyncIterator[None]:
 
 
 async def drain(app: web.Application) -> None:
-    """Let jobs end. aiohttp calls this when it takes no more connections, and before it waits for its handlers."""
+    """Let jobs finish. aiohttp calls this after it stops accepting connections and before it waits for handlers."""
     for transcript_id in await app[CLIENT].aclose(drain=DRAIN_SECONDS):
         log.warning("transcript %s goes on; client.wait picks it up", transcript_id)
 

@@ -1,7 +1,7 @@
 """A batch every night, by four workers at once: put this file into Airflow's folder of DAGs.
 
-A task is a worker, and every worker runs the same command: a task that is killed, or whose machine is lost, is tried
-again, and goes on where the batch is. The connection `asyncscribe_journal` is the PostgreSQL database, the variable
+A task is a worker, and every worker runs the same command: a task that is killed, or whose machine is lost, is retried
+and resumes the batch. The connection `asyncscribe_journal` is the PostgreSQL database, the variable
 `assemblyai_api_key` the key; Airflow masks both in its logs.
 """
 
@@ -33,7 +33,7 @@ with DAG(
                 "ASYNCSCRIBE_JOURNAL": "{{ conn.asyncscribe_journal.get_uri() }}",
                 "ASSEMBLYAI_API_KEY": "{{ var.value.assemblyai_api_key }}",
             },
-            # Exit code 1 is also "some recordings failed", which a retry finds again, at no cost.
+            # Exit code 1 is also "some recordings failed": a retry reports it again, at no cost.
             retries=5,
             retry_delay=timedelta(minutes=1),
         )

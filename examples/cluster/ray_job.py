@@ -2,7 +2,7 @@
 
     ray job submit --working-dir examples/cluster -- python ray_job.py s3://bucket/calls s3://bucket/text
 
-The machines of the cluster have `pip install 'asyncscribe[cli,stores,ray]'`, and the one where jobs run has
+The machines of the cluster need `pip install 'asyncscribe[cli,stores,ray]'`, and the one where jobs run needs
 ASYNCSCRIBE_JOURNAL and ASSEMBLYAI_API_KEY in its environment; workers get them from there.
 """
 
@@ -13,7 +13,7 @@ import sys
 
 
 def main(source: str, output: str, workers: str = "8") -> None:
-    """Become the command, so that whatever stops the job stops it."""
+    """Replace this process by the command, so that whatever stops the job stops it."""
     options = ["--output", output, "--ray", "auto", "--workers", workers]
     command = [sys.executable, "-m", "asyncscribe", "batch", "run", source, *options]
     os.execv(sys.executable, command)  # noqa: S606 - the program itself

@@ -1,4 +1,4 @@
-"""A web service on FastAPI: takes recordings, answers at once, tells how they fare.
+"""A web service on FastAPI: takes recordings, answers at once, reports their progress.
 
 uvicorn --app-dir examples/fastapi_service app:app --timeout-graceful-shutdown 5
 """
@@ -40,25 +40,25 @@ from asyncscribe.webhooks import Notification, TranscriptEnded, WebhookReceiver
 
 log = logging.getLogger(__name__)
 
-#: Jobs at AssemblyAI at once; unset: what the account allows, found and followed.
+#: Jobs at AssemblyAI at once; unset: finds and follows the account's limit.
 CONCURRENCY = os.environ.get("CONCURRENCY")
-#: Where AssemblyAI can reach `POST /hook`, and the secret that it shows there. Set both, or neither.
+#: Where AssemblyAI can reach `POST /hook`, and the secret that it sends there. Set both, or neither.
 HOOK_URL = os.environ.get("HOOK_URL")
 HOOK_SECRET = os.environ.get("HOOK_SECRET") or secrets.token_hex()
 HOOK_HEADER = "X-Hook-Secret"
 #: JSON lines with the jobs that go on when this process ends.
 LEFT_FILE = os.environ.get("LEFT_FILE")
-#: Seconds that jobs may take to end after a SIGTERM. Less than what kills the process: Kubernetes waits for 30.
+#: Seconds that jobs have to finish after a SIGTERM. Less than the supervisor's grace period: Kubernetes waits for 30.
 DRAIN_SECONDS = float(os.environ.get("DRAIN_SECONDS", "20"))
-#: Seconds that somebody waits at `POST /interactive`.
+#: Seconds that a caller waits at `POST /interactive`.
 INTERACTIVE_SECONDS = float(os.environ.get("INTERACTIVE_SECONDS", "300"))
-#: Seconds after which a sender that falls silent is given up, as it holds one of the uploads.
+#: Seconds after which a silent sender is given up, because it holds one of the uploads.
 STALLED = 30.0
-#: Uploads at once: more than the client's 4, since they come over other people's lines, which are slower than ours.
+#: Uploads at once: more than the client's default of 4, because they come over the callers' slower lines.
 UPLOADS = 16
-#: Jobs at once, with those that wait; beyond, callers are asked to come again. Each takes some KiB.
+#: Jobs at once, including those waiting for a slot; above it, callers get a 503. Each takes some KiB.
 MOST = 10_000
-#: With a webhook, checks are only for notifications that got lost.
+#: With a webhook, polls are only for lost notifications.
 POLLING = Backoff(initial=30, maximum=300) if HOOK_URL else Backoff(initial=1, factor=1.5, maximum=10)
 
 STATUSES: dict[type[AsyncscribeError], int] = {
@@ -89,7 +89,7 @@ class Service:
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Service]]:
-    """Open the client with the application, and let jobs end before it is closed."""
+    """Open the client with the application, and let jobs finish before it is closed."""
     limit = int(CONCURRENCY) if CONCURRENCY else None
     async with AsyncClient(concurrency=limit, uploads=UPLOADS, polling=POLLING) as client:
         service = Service(client)
@@ -101,9 +101,8 @@ async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Service]]:
 class DrainFirst:
     """On SIGTERM, drain before uvicorn hears of it.
 
-    uvicorn closes its port at once, and comes to the lifespan's end only when all connections have ended: nobody could
-    ask for a status while jobs end, or see at `/health` that no more should be sent here. A second signal ends the
-    drain.
+    uvicorn closes its port at once, and ends the lifespan only when all connections have ended: nobody could ask for a
+    status while jobs finish, or see at `/health` that no more should be sent here. A second signal ends the drain.
     """
 
     def __init__(self, service: Service) -> None:
@@ -149,29 +148,29 @@ Shared = Annotated[Service, Depends(_service)]
 
 
 class Handle(BaseModel):
-    """Where to ask for a job."""
+    """A job's id and URL."""
 
     id: str
     url: str
 
 
 class ByUrl(BaseModel):
-    """A recording that AssemblyAI fetches by itself."""
+    """A recording that AssemblyAI fetches itself."""
 
-    # Anything else would be taken for a file of this machine.
+    # Anything else would be read as a file of this machine.
     url: str = Field(pattern=r"^https?://")
 
 
 class Answer(Status):
-    """A job's status, and its transcript with all its words once there is one."""
+    """A job's status, and its transcript with all words once there is one."""
 
     transcript: Transcript | None = None
 
 
 @app.exception_handler(AsyncscribeError)
 async def failed(request: Request, error: AsyncscribeError) -> JSONResponse:
-    """Errors of jobs and of AssemblyAI as answers."""
-    # In the log as well, for the caller may be what failed, and be gone.
+    """Answer with the errors of jobs and of AssemblyAI."""
+    # Logged as well, because the caller may be what failed, and be gone.
     log.warning("%s %s: %s", request.method, request.url.path, error)
     status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 502)
     content = {"error": str(error), "transcript_id": getattr(error, "transcript_id", None)}
@@ -180,9 +179,9 @@ async def failed(request: Request, error: AsyncscribeError) -> JSONResponse:
 
 @app.post("/jobs", status_code=202)
 async def post_audio(request: Request, response: Response, service: Shared) -> Handle:
-    """Take a recording as the body, on its way to AssemblyAI: it is neither written to disk nor held in memory.
+    """Stream a recording from the body to AssemblyAI: it is neither written to disk nor held in memory.
 
-    The body can be read only as long as the request lives, so the answer comes when all of it was sent on.
+    The body can be read only during the request, so the answer comes when all of it was sent on.
     """
     check_room(service)
     job = service.jobs.start(body(request))
@@ -199,7 +198,7 @@ async def post_url(source: ByUrl, request: Request, response: Response, service:
 
 @app.get("/jobs/{key}", name="job")
 async def get(key: str, service: Shared) -> Answer:
-    """How a job is; when it has ended, its transcript or its error."""
+    """A job's status; when it has ended, its transcript or its error."""
     status = known(key, service)
     transcript = None
     if status.state is JobState.COMPLETED and status.transcript_id:
@@ -217,18 +216,18 @@ async def events(key: str, service: Shared) -> StreamingResponse:
             async for status in states:
                 yield f"data: {status.model_dump_json()}\n\n"
 
-    # A client that leaves ends `lines` and nothing else. Proxies such as nginx must not collect the lines.
+    # A client that leaves ends only `lines`. Proxies such as nginx must not buffer them.
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
 
 
 @app.post("/interactive")
 async def interactive(request: Request, service: Shared) -> Answer:
-    """Take a recording for which somebody waits: it goes before all others, and the answer is its transcript."""
+    """Take a recording for which the caller waits: it goes before all others, and the answer is its transcript."""
     check_room(service)
     job = service.jobs.start(body(request), priority=10, timeout=INTERACTIVE_SECONDS)
     await uploaded(job, service)
-    # uvicorn does not tell of a caller that leaves unless it is asked, and the body is what it tells before.
+    # uvicorn reports a caller that leaves only when it is asked, and only after the whole body was read.
     gone = asyncio.create_task(cancel_when_gone(request, job))
     try:
         transcript = await job.wait()
@@ -240,13 +239,13 @@ async def interactive(request: Request, service: Shared) -> Answer:
 
 @app.post("/hook")
 async def hook(request: Request, service: Shared) -> Response:
-    """Where AssemblyAI tells that a job has ended."""
+    """AssemblyAI reports here that a job has ended."""
     return Response(status_code=await service.receiver.receive(request.headers, request.stream()))
 
 
 @app.get("/health")
 async def health(service: Shared) -> JSONResponse:
-    """The client's counts; 503 while jobs drain, so that no more requests are sent here."""
+    """The client's statistics; 503 while jobs drain, so that no more requests are sent here."""
     closing = service.jobs.is_closing
     content: dict[str, Any] = {
         "draining": closing,
@@ -269,10 +268,10 @@ async def body(request: Request) -> AsyncGenerator[bytes, None]:
 
 
 async def uploaded(job: Job, service: Service) -> None:
-    """Wait until the whole recording is at AssemblyAI.
+    """Wait until the whole recording is uploaded.
 
     Raises:
-        AsyncscribeError: It did not get there.
+        AsyncscribeError: The upload failed.
     """
     async with aclosing(service.jobs.follow(job.request.metadata)) as states:
         async for status in states:
@@ -283,20 +282,20 @@ async def uploaded(job: Job, service: Service) -> None:
 
 
 async def cancel_when_gone(request: Request, job: Job) -> None:
-    """End a job for which nobody waits; if AssemblyAI has it, it goes on there, and the log tells its id."""
+    """Cancel a job when its caller leaves; if AssemblyAI has it, it goes on there, and its id is logged."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
     job.cancel()
 
 
 def check_room(service: Service) -> None:
-    """Refuse what would wait behind too many others."""
+    """Refuse a job when there are too many already."""
     if len(service.jobs) >= MOST:
         raise HTTPException(503, "too many jobs wait", {"Retry-After": "60"})
 
 
 def handle(job: Job, request: Request, response: Response) -> Handle:
-    """Where to ask for a job, said in the header as well."""
+    """A job's URL, also in the `Location` header."""
     url = str(request.url_for("job", key=job.request.metadata))
     response.headers["Location"] = url
     return Handle(id=job.request.metadata, url=url)

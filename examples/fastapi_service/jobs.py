@@ -1,4 +1,4 @@
-"""The jobs of a service: under ids of its own, followed by whoever is interested, kept over a restart."""
+"""The jobs of a service: under its own ids, with followers, kept over a restart."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from asyncscribe.events import JobEvent, StateChanged, UploadProgress
 
 log = logging.getLogger(__name__)
 
-#: Jobs that have ended of which the state is kept: some hundred bytes each, for transcripts stay at AssemblyAI. With
-#: several workers or machines, a table in a database (or Redis, with an expiry) takes the place of this memory.
+#: Ended jobs whose state is kept: some hundred bytes each, because transcripts stay at AssemblyAI. With several workers
+#: or machines, use a table in a database (or Redis, with an expiry) instead.
 KEPT = 10_000
 ENDED = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.ABANDONED})
-#: Seconds after which a silent follower is told the same again, so that no proxy takes its connection for dead.
+#: Seconds after which an unchanged status is sent again, so that no proxy takes the connection for dead.
 SILENCE = 15.0
 
 
 class Status(BaseModel):
-    """What is told of a job.
+    """What callers see of a job.
 
     Attributes:
-        id: The service's own, not to be guessed.
-        state: Where the job is.
+        id: The service's own, impossible to guess.
+        state: The job's state.
         transcript_id: AssemblyAI's id, once there is one.
         sent: Bytes uploaded so far.
         error: Why there is no transcript.
@@ -59,13 +59,13 @@ class Status(BaseModel):
 
 
 class Jobs:
-    """Begins jobs, knows their states, and writes down what has to go on in another process.
+    """Starts jobs, knows their states, and writes down which have to go on in another process.
 
     Args:
         client: Does the work.
-        config: What is done with every recording.
+        config: The options of every recording.
         path: JSON lines: the jobs that an earlier process left, and that this one leaves; None keeps none.
-        drain: Seconds that jobs may take to end when this is closed.
+        drain: Seconds that jobs have to finish when this is closed.
     """
 
     def __init__(self, client: AsyncClient, config: Config, path: Path | None, drain: float) -> None:
@@ -96,7 +96,7 @@ class Jobs:
 
     @property
     def followers(self) -> int:
-        """How many follow a job at the moment."""
+        """How many followers there are at the moment."""
         return sum(map(len, self._followers.values()))
 
     def start(
@@ -108,26 +108,26 @@ class Jobs:
         key: str | None = None,
         resume: ResumePoint | None = None,
     ) -> Job:
-        """Begin a job; its id here is `job.request.metadata`.
+        """Start a job; its id here is `job.request.metadata`.
 
         Raises:
-            NotOpen: The service is about to end.
+            NotOpen: The service is shutting down.
         """
         key = key or secrets.token_urlsafe(16)
         request = TranscriptionRequest(source, self._config, metadata=key, resume=resume)
-        # It takes its first step, and tells of it, in the event loop's next round.
+        # It takes and reports its first step in the event loop's next round.
         self._active[key] = job = self._client.start(request, priority=priority, timeout=timeout)
         self._statuses[key] = Status(id=key)
         return job
 
     def find(self, key: str) -> Status | None:
-        """The present status; None for a job that nobody knows (any more)."""
+        """The present status; None for an unknown or forgotten job."""
         return self._statuses.get(key) or self._ended.get(key)
 
     async def follow(self, key: str) -> AsyncGenerator[Status, None]:
         """Every state of a job from the present one to its end.
 
-        Of the progress of an upload a slow reader gets what is newest, so that nothing piles up for it.
+        A slow reader gets only the newest progress of an upload, so that nothing piles up.
         """
         status = self.find(key)
         if status is None:
@@ -189,7 +189,7 @@ class Jobs:
     # From one process to the next.
 
     async def close(self) -> None:
-        """Begin nothing more, let end what the service has, and write down what did not end in time."""
+        """Start nothing more, let submitted jobs finish, and write down those that did not finish in time."""
         self.is_closing = True
         active = dict(self._active)
         await self._client.aclose(drain=self._drain)
@@ -199,7 +199,7 @@ class Jobs:
         if self._path is None:
             log.warning("not kept: %s", ", ".join(lines))
             return
-        # The addresses in it may be signed.
+        # Its addresses may be signed.
         self._path.touch(mode=0o600)
         with self._path.open("a", encoding="utf-8") as file:
             file.writelines(line + "\n" for line in lines)
@@ -208,21 +208,21 @@ class Jobs:
         if self._path is None or not self._path.exists():
             return
         lines = self._path.read_text(encoding="utf-8").splitlines()
-        # Before anything is submitted: should this process crash, the next one must not submit it once more.
+        # Before anything is submitted: if this process crashes, the next one must not submit it again.
         self._path.unlink()
         for left in map(json.loads, lines):
-            # More than `client.wait(id)`: it is submitted again should AssemblyAI fail it, and told at the next end.
+            # More than `client.wait(id)`: it is resubmitted if AssemblyAI fails it, and kept over the next restart too.
             ids = (left["transcript_id"],) if left["transcript_id"] else ()
             point = ResumePoint(audio_url=left["audio_url"], ids=ids)
             self.start(left["audio_url"], key=left["id"], resume=point)
 
 
 def _left(key: str, job: Job) -> str | None:
-    """The line of a job that was ended by the service's end alone; None of any other."""
+    """The line of a job that only the shutdown ended; None for any other."""
     if not isinstance(job.error, NotOpen | WaitError):
         return None
     source = job.request.source
     audio_url = job.audio_url or (source if isinstance(source, str) else None)
     transcript_id = job.error.transcript_id if isinstance(job.error, WaitError) else None
-    # Without an address its upload was cut off, and whoever sent it was told so.
+    # Without an address its upload was cut off, and its sender got the error.
     return audio_url and json.dumps({"id": key, "transcript_id": transcript_id, "audio_url": audio_url})

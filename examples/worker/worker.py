@@ -1,4 +1,4 @@
-"""A worker without end: a line of JSON on stdin is a recording, a line on stdout what became of it.
+"""An endless worker: each line of JSON on stdin is a recording, each line on stdout its result.
 
 tail -F queue.jsonl | python examples/worker/worker.py >> results.jsonl
 """
@@ -24,11 +24,11 @@ from asyncscribe import (
     WaitInterrupted,
 )
 
-#: Jobs at AssemblyAI at once; unset: what the account allows, found and followed.
+#: Jobs at AssemblyAI at once; unset: finds and follows the account's limit.
 CONCURRENCY = os.environ.get("CONCURRENCY")
-#: Seconds that jobs may take to end after a SIGTERM.
+#: Seconds that jobs have to finish after a SIGTERM.
 DRAIN_SECONDS = float(os.environ.get("DRAIN_SECONDS", "20"))
-#: Seconds for a recording whose line names none.
+#: Seconds for a recording whose line has no `timeout`.
 TIMEOUT = 6 * 3600.0
 LONGEST_LINE = 1024 * 1024
 #: A single thread, so that each line stays whole.
@@ -40,7 +40,7 @@ Request: TypeAlias = "TranscriptionRequest[str, Item]"
 
 
 class Worker:
-    """Takes lines from stdin as slots get free, so that the rest stays with whoever writes them."""
+    """Reads lines from stdin as slots become free, so that the rest stays with their writer."""
 
     def __init__(self, client: AsyncClient, lines: asyncio.StreamReader) -> None:
         self._client = client
@@ -49,19 +49,19 @@ class Worker:
         self._at_once: asyncio.Task[tuple[str, ...]] | None = None
 
     async def run(self) -> None:
-        """Transcribe until stdin or a SIGTERM ends it."""
+        """Transcribe until stdin ends or a SIGTERM comes."""
         try:
             async for outcome in self._client.transcribe_many(self._requests()):
                 await tell(result(outcome))
         except WaitInterrupted:
-            # The stream tells that it is not complete. Each of its items had an outcome.
+            # The stream reports that it is not complete. Each of its items had an outcome.
             pass
         if self._ending is not None:
             for transcript_id in await self._ending:
                 print(f"goes on: {transcript_id}", file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        """Begin nothing more, and let end what the service has; called once more, end at once."""
+        """Start nothing more, and let submitted jobs finish; called again, end at once."""
         if self._ending is None:
             self._ending = asyncio.create_task(self._client.aclose(drain=DRAIN_SECONDS))
         else:
@@ -69,7 +69,7 @@ class Worker:
 
     async def _requests(self) -> AsyncGenerator[Request, None]:
         async for line in self._lines:
-            # In the moment before a job begins, so that every line either has an outcome or is given back.
+            # Checked right before a job starts, so that every line either has an outcome or is given back.
             if self._ending is not None:
                 await give_back(line)
             elif (request := await read(line)) is not None:
@@ -79,7 +79,7 @@ class Worker:
 async def read(line: bytes) -> Request | None:
     """The request of a line such as `{"source": "a.mp3", "config": {"language_code": "en"}, "timeout": 600, "id": 7}`.
 
-    All of the line comes back with its result. One that can't be read is told at once, and stops nothing.
+    The whole line comes back with its result. An unreadable line is reported at once, and stops nothing.
     """
     item = parsed(line)
     try:
@@ -91,12 +91,12 @@ async def read(line: bytes) -> Request | None:
 
 
 async def give_back(line: bytes) -> None:
-    """Say of a line that nothing was done, so that it can be queued again."""
+    """Report that a line is still pending, so that it can be queued again."""
     await tell({"item": parsed(line), "error": NOT_BEGUN})
 
 
 def parsed(line: bytes) -> Any:
-    """What a line holds; its text if that is no JSON."""
+    """The content of a line; its text if that is not JSON."""
     try:
         return json.loads(line)
     except ValueError:
@@ -104,7 +104,7 @@ def parsed(line: bytes) -> Any:
 
 
 def result(outcome: Outcome[Request, Item]) -> dict[str, Any]:
-    """What became of an item. An error with a `transcript_id` ended the wait alone, or is AssemblyAI's."""
+    """The result of an item. An error with a `transcript_id` ended only the wait, or is AssemblyAI's."""
     told = {"item": outcome.request.metadata, "transcript_id": outcome.transcript_id}
     if outcome.transcript is None:
         error = NOT_BEGUN if isinstance(outcome.error, NotOpen) else str(outcome.error)
@@ -113,7 +113,7 @@ def result(outcome: Outcome[Request, Item]) -> dict[str, Any]:
 
 
 async def tell(content: dict[str, Any]) -> None:
-    """Write a line. In a thread: a reader that is slow slows the worker, and must not stop its event loop."""
+    """Write a line. In a thread: a slow reader slows the worker down, but must not block its event loop."""
     await asyncio.get_running_loop().run_in_executor(WRITER, _write, json.dumps(content) + "\n")
 
 
@@ -123,7 +123,7 @@ def _write(line: str) -> None:
 
 
 async def main() -> None:
-    """Read, work, and give back what was not begun."""
+    """Read, work, and give back the pending lines."""
     loop = asyncio.get_running_loop()
     lines = asyncio.StreamReader(limit=LONGEST_LINE)
     pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
@@ -132,7 +132,7 @@ async def main() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, worker.end)
         await worker.run()
-    # Lines that had been read from the pipe, but not taken.
+    # Lines that were read from the pipe, but not started.
     pipe.close()
     async for line in lines:
         await give_back(line)
