@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 from asyncscribe.batch.outputs import Format, render
@@ -70,15 +71,23 @@ class StoreOutputs:
 
     async def write(self, name: str, transcript: Transcript) -> list[str]:
         """See `Outputs`."""
+        for form in self._formats:
+            await self.put(f"{name}.{form.value}", render(transcript, form).encode())
+        return [self.path(name, form.value) for form in self._formats]
+
+    async def put(self, name: str, content: bytes | Path) -> None:
+        """Write an object; a file is sent in pieces.
+
+        Raises:
+            OSError: The store refuses it.
+        """
         import obstore
         from obstore.exceptions import BaseError
 
-        for form in self._formats:
-            content = render(transcript, form).encode()
-            try:
-                await obstore.put_async(self._store, self._key(name, form.value), content)
-            except (BaseError, OSError) as error:
-                # Of a bucket that is missing, obstore raises Python's own error, with the whole answer in it.
-                kind = type(error).__name__.removesuffix("Error")
-                raise OSError(f"{self.path(name, form.value)} can't be written ({kind})") from None
-        return [self.path(name, form.value) for form in self._formats]
+        key = f"{self._prefix}/{name}" if self._prefix else name
+        try:
+            await obstore.put_async(self._store, key, content)
+        except (BaseError, OSError) as error:
+            # Of a bucket that is missing, obstore raises Python's own error, with the whole answer in it.
+            kind = type(error).__name__.removesuffix("Error")
+            raise OSError(f"{self._root}/{key} can't be written ({kind})") from None

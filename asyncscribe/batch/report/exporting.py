@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
+
+import anyio
 
 from asyncscribe.batch.journal.records import Entry
 from asyncscribe.batch.stored_outputs import StoreOutputs
@@ -19,6 +22,9 @@ COLUMNS = ("name", "source", "status", "transcript_id", "submissions", "audio_se
 #: Rows that are written to a Parquet file at once.
 ROWS = 1_000
 
+
+#: Texts that are read at once: from a store, each takes a round trip.
+READS = 32
 
 #: What begins a formula (https://owasp.org/www-community/attacks/CSV_Injection).
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -37,19 +43,44 @@ Reader = Callable[[str], Awaitable[str | None]]
 
 
 async def rows(entries: AsyncIterator[Entry], read: Reader) -> AsyncIterator[dict[str, Any]]:
-    """A row for each recording; its text is read from the output, and is empty if there is none."""
+    """A row for each recording, with its text from the output, or None; a few texts are read at once."""
+    async for some in _chunks(entries, READS):
+        texts = dict[int, str | None]()
+
+        async def fill(number: int, name: str, texts: dict[int, str | None] = texts) -> None:
+            texts[number] = await _text(read, name)
+
+        async with anyio.create_task_group() as group:
+            for number, entry in enumerate(some):
+                if entry.written:
+                    group.start_soon(fill, number, entry.recording.name)
+        for number, entry in enumerate(some):
+            yield _row(entry, texts.get(number))
+
+
+async def _chunks(entries: AsyncIterator[Entry], size: int) -> AsyncIterator[list[Entry]]:
+    some: list[Entry] = []
     async for entry in entries:
-        job = entry.job
-        yield {
-            "name": entry.recording.name,
-            "source": entry.recording.source,
-            "status": job.step.value if job else "found",
-            "transcript_id": job.ids[-1] if job and job.ids else None,
-            "submissions": len(job.ids) if job else 0,
-            "audio_seconds": job.audio_seconds if job else None,
-            "reason": entry.reason,
-            "text": await _text(read, entry.recording.name) if entry.written else None,
-        }
+        some.append(entry)
+        if len(some) == size:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _row(entry: Entry, text: str | None) -> dict[str, Any]:
+    job = entry.job
+    return {
+        "name": entry.recording.name,
+        "source": entry.recording.source,
+        "status": job.step.value if job else "found",
+        "transcript_id": job.ids[-1] if job and job.ids else None,
+        "submissions": len(job.ids) if job else 0,
+        "audio_seconds": job.audio_seconds if job else None,
+        "reason": entry.reason,
+        "text": text,
+    }
 
 
 async def write_lines(table: AsyncIterator[dict[str, Any]], form: TableFormat, file: IO[str]) -> int:
@@ -101,11 +132,14 @@ def _as_text(value: Any) -> Any:
 def in_folder(output: Path) -> Reader:
     """Reads from the output folder."""
 
-    async def read(name: str) -> str | None:
+    def blocking(name: str) -> str | None:
         try:
             return (output / name).read_text(encoding="utf-8")
         except (OSError, ValueError):
             return None
+
+    async def read(name: str) -> str | None:
+        return await asyncio.get_running_loop().run_in_executor(None, blocking, name)
 
     return read
 

@@ -17,8 +17,17 @@ from asyncscribe.batch.journal.sqlite import SqliteJournal
 from asyncscribe.batch.journal.totals import Totals
 from asyncscribe.batch.recovery.recover import recover as remake
 from asyncscribe.batch.report import ReportSummary, report_jobs, write_report
-from asyncscribe.batch.report.exporting import TableFormat, in_folder, in_store, rows, write_lines, write_parquet
+from asyncscribe.batch.report.exporting import (
+    Reader,
+    TableFormat,
+    in_folder,
+    in_store,
+    rows,
+    write_lines,
+    write_parquet,
+)
 from asyncscribe.batch.report.page import LARGEST, PageTooLarge
+from asyncscribe.batch.report.parts import Part, write_parts
 from asyncscribe.batch.report.pricing import PRICES_OF, USD_PER_HOUR
 from asyncscribe.batch.report.summary import Summary
 from asyncscribe.cli.batch.journals import OutputFolder, SharedFiles, SharedJournal, journal_of, rebuilt
@@ -178,11 +187,63 @@ def export(
         typer.Option("--format", "-f", help="What the table is [default: what FILE ends in, else csv]"),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-O", metavar="FILE", help="Where to [default: stdout]")
+        str | None,
+        typer.Option(
+            "--output",
+            "-O",
+            metavar="FILE",
+            help="Where to [default: stdout]. A folder (DIR/) or an s3://, gs:// or az:// gets a Parquet file for "
+            "each 100,000 jobs of a shared journal.",
+        ),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            "--part", metavar="I/N", help="Of those files every N-th, from the I-th on: N machines write all of them."
+        ),
     ] = None,
     journal: SharedJournal = None,
 ) -> None:
     """Write all results of a batch as one table: a row for each recording, with its text."""
+    if output is not None and (is_store(output) or output.endswith("/") or Path(output).is_dir()):
+        _export_parts(folder, form, output, _part(part), journal)
+    if part is not None:
+        raise typer.BadParameter("it needs a folder or a store as --output", param_hint="--part")
+    _export_file(folder, form, None if output is None else Path(output), journal)
+
+
+def _part(text: str | None) -> Part:
+    number, _, count = (text or "1/1").partition("/")
+    try:
+        return Part(int(number), int(count))
+    except ValueError as error:
+        raise typer.BadParameter("give a number and how many there are, e.g. 1/4", param_hint="--part") from error
+
+
+def _reader(folder: str | None) -> Reader:
+    return in_store(folder) if folder and is_store(folder) else in_folder(Path(folder or ""))
+
+
+def _export_parts(folder: str | None, form: TableFormat | None, target: str, part: Part, journal: str | None) -> None:
+    if form not in {None, TableFormat.PARQUET}:
+        raise typer.BadParameter("many files are always Parquet", param_hint="--format")
+    local = None if folder is None or is_store(folder) else Path(folder)
+
+    async def work() -> Exit:
+        async with journal_of(local, journal) as opened:
+            if isinstance(opened, SqliteJournal):
+                raise UserError("only a shared journal is written in parts", "name a file by --output")
+            try:
+                count = await write_parts(opened, _reader(folder), target, part)
+            except OSError as error:
+                raise UserError(f"{target} can't be written: {error.strerror or error}", code=Exit.FAILED) from error
+        echo_err(f"{count} recordings")
+        return Exit.DONE
+
+    run(work)
+
+
+def _export_file(folder: str | None, form: TableFormat | None, output: Path | None, journal: str | None) -> None:
     if form is None:
         suffix = "" if output is None else output.suffix[1:].lower()
         form = TableFormat(suffix) if suffix in set(TableFormat) else TableFormat.CSV
@@ -192,7 +253,7 @@ def export(
     async def work() -> Exit:
         local = None if folder is None or is_store(folder) else Path(folder)
         async with journal_of(local, journal) as opened:
-            table = rows(opened.all(), in_store(folder) if folder and is_store(folder) else in_folder(local or Path()))
+            table = rows(opened.all(), _reader(folder))
             if output is None:
                 count = await write_lines(table, form, sys.stdout)
             else:

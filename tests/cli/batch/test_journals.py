@@ -1,5 +1,7 @@
 """Which journal a command works with."""
 
+import asyncio
+
 import pytest
 
 from asyncscribe.batch import Newcomer, SqliteJournal
@@ -80,3 +82,32 @@ async def test_who_joins_has_the_name_and_the_lease_that_were_given(dsn):  # noq
 
 def test_the_address_of_the_database_is_in_no_repr():
     assert "sekret" not in repr(Membership("postgresql://somebody:sekret@db/batch"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--part", "1/2"], ["--output", "table/", "--part", "3/2"], ["-O", "s3://b", "-f", "csv"]]
+)
+def test_parts_need_a_place_for_many_files(tmp_path, arguments):
+    result = run("batch", "export", tmp_path, "--journal", "postgresql://nowhere.invalid/x", *arguments)
+    assert result.exit_code == 2
+
+
+async def keep(journal):
+    async with journal:
+        await journal.name([NEW])
+
+
+def test_a_journal_of_a_folder_is_exported_to_one_file(tmp_path):
+    asyncio.run(keep(SqliteJournal(tmp_path)))
+    result = run("batch", "export", tmp_path, "--output", f"{tmp_path}/table/")
+    assert result.exit_code == 2
+    assert "--output" in result.stderr
+
+
+def test_a_shared_journal_is_exported_in_parts(tmp_path, dsn):  # noqa: F811
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    asyncio.run(keep(PostgresJournal(dsn)))
+    options = ["--journal", dsn, "--output", f"{tmp_path}/table/", "--part", "1/2"]
+    result = run("batch", "export", tmp_path, *options)
+    assert (result.exit_code, result.stderr) == (0, "1 recordings\n")
+    assert [path.name for path in (tmp_path / "table").iterdir()] == ["pending.parquet"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import islice
@@ -178,14 +178,33 @@ class PostgresJournal:
 
     async def all(self) -> AsyncIterator[Entry]:
         """See `Journal`."""
+        async for entry in self._paged(recordings.page):
+            yield entry
+
+    async def _paged(self, work: Callable[[str, int], Work[list[Entry]]]) -> AsyncIterator[Entry]:
         last = ""
         while True:
-            page = await self._do(recordings.page(last, PAGE))
+            page = await self._do(work(last, PAGE))
             for entry in page:
                 yield self._places.entry(entry)
             if len(page) < PAGE:
                 return
             last = page[-1].recording.name
+
+    async def ranges(self, size: int) -> list[int]:
+        """The numbers of those ranges of `size` keys in which there are jobs; the first one is 0."""
+        return await self._do(recordings.ranges(size))
+
+    async def in_range(self, first: int, last: int) -> AsyncIterator[Entry]:
+        """The recordings whose job has a key from `first` to `last`, in the order of the keys."""
+        for begin in range(first, last + 1, PAGE):
+            for entry in await self._do(recordings.in_range(begin, min(begin + PAGE - 1, last))):
+                yield self._places.entry(entry)
+
+    async def without_job(self) -> AsyncIterator[Entry]:
+        """The recordings that have no job, in the order of their names."""
+        async for entry in self._paged(recordings.without_job):
+            yield entry
 
     async def assign(self, found: Sequence[Recording], config: str) -> list[JobRecord]:
         """See `Journal`."""

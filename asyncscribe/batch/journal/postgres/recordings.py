@@ -16,6 +16,10 @@ _BY_FOLDED = f"SELECT {ENTRY} FROM {JOINED} WHERE folded = ANY(%s)"  # noqa: S60
 _PAGE = f"SELECT {ENTRY} FROM {JOINED} WHERE name > %s ORDER BY name LIMIT %s"  # noqa: S608
 _OF_JOBS = f"SELECT {ENTRY} FROM {JOINED} WHERE job = ANY(%s) ORDER BY name"  # noqa: S608
 
+_RANGES = "SELECT DISTINCT key / %s FROM jobs ORDER BY 1"
+_IN_RANGE = f"SELECT {ENTRY} FROM {JOINED} WHERE job BETWEEN %s AND %s ORDER BY job, name"  # noqa: S608
+_WITHOUT_JOB = f"SELECT {ENTRY} FROM {JOINED} WHERE job IS NULL AND name > %s ORDER BY name LIMIT %s"  # noqa: S608
+
 # A name that is there already, or an identity, is left as it is; the first of several gets it.
 _NAME = """
     INSERT INTO recordings (identity, name, folded, source)
@@ -64,6 +68,36 @@ def page(after: str, limit: int) -> Work[list[Entry]]:
 
     def work(connection: Connection) -> Callable[[], list[Entry]]:
         cursor = connection.execute(_PAGE, (after, limit))
+        return lambda: [entry_of(row) for row in cursor]
+
+    return work
+
+
+def ranges(size: int) -> Work[list[int]]:
+    """The numbers of the ranges of `size` keys in which there are jobs."""
+
+    def work(connection: Connection) -> Callable[[], list[int]]:
+        cursor = connection.execute(_RANGES, (size,))
+        return lambda: [number for (number,) in cursor]
+
+    return work
+
+
+def in_range(first: int, last: int) -> Work[list[Entry]]:
+    """Recordings whose job has one of these keys."""
+
+    def work(connection: Connection) -> Callable[[], list[Entry]]:
+        cursor = connection.execute(_IN_RANGE, (first, last))
+        return lambda: [entry_of(row) for row in cursor]
+
+    return work
+
+
+def without_job(after: str, limit: int) -> Work[list[Entry]]:
+    """Recordings by name that have no job, those after one."""
+
+    def work(connection: Connection) -> Callable[[], list[Entry]]:
+        cursor = connection.execute(_WITHOUT_JOB, (after, limit))
         return lambda: [entry_of(row) for row in cursor]
 
     return work
