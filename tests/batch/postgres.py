@@ -48,6 +48,14 @@ class Postgres:
         self._run("initdb", "--no-sync", "-A", "trust", "-U", "tests", "-E", "UTF8", "--locale=C", "-D", self._data)
         self.start()
 
+    def copied(self) -> Postgres:
+        """An asynchronous standby of it, which is not started yet."""
+        standby = Postgres(self._programs)
+        if USER is not None:
+            shutil.chown(standby.folder, USER)
+        standby._run("pg_basebackup", "-d", self.dsn("postgres"), "-D", standby._data, "-R", "--checkpoint=fast")
+        return standby
+
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         options = {"listen_addresses": "", "unix_socket_directories": str(self.folder), "max_connections": "60"}

@@ -13,6 +13,7 @@ import pytest
 
 from asyncscribe.server import LocalServer, SimulatedEngine, faults
 from tests.batch.cluster.worker import LEASE
+from tests.batch.inputs.test_stores import bucket, put, s3  # noqa: F401 - fixtures
 from tests.support import ROOT, transcripts
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
@@ -75,13 +76,17 @@ async def place(dsn, tmp_path):
     folder.mkdir()
     for number in range(COUNT):
         record(folder / f"{number}.wav", number)
-    async with LocalServer(SimulatedEngine(speed=2), limit=2) as server, Place(dsn, server, folder) as made:
+    async with (
+        LocalServer(SimulatedEngine(speed=2, default_duration=0.1), limit=2) as server,
+        Place(dsn, server, folder) as made,
+    ):
         yield made
 
 
 class Place:
     def __init__(self, dsn, server, folder) -> None:
         self.dsn, self.server, self.folder = dsn, server, folder
+        self.source = str(folder)
         self.output = folder.parent / "out"
         self.workers: list[Worker] = []
 
@@ -100,7 +105,7 @@ class Place:
             sys.executable,
             "-m",
             "tests.batch.cluster.worker",
-            *(self.dsn, self.server.base_url, str(self.output), name, str(self.folder)),
+            *(self.dsn, self.server.base_url, str(self.output), name, self.source),
             stdout=asyncio.subprocess.PIPE,
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), **more, **environment},
@@ -135,6 +140,21 @@ async def test_who_stands_still_for_longer_than_its_lease_pays_nothing_twice(pla
     assert await second.ends() == 0
     first.send(signal.SIGCONT)
     assert await first.ends() == 0
+    place.check()
+
+
+@pytest.mark.parametrize("effect", ["submitting:after:kill", "post:after:kill", "submitted:after:stop"])
+async def test_a_store_is_worked_on_by_who_is_left(place, bucket, effect):  # noqa: F811
+    """The one that listed it dies, or stands still."""
+    store, address = bucket
+    await put(store, **{f"calls/{number}.wav": bytes([number]) for number in range(COUNT)})
+    place.source = f"{address}/calls"
+    first = await place.start("first", effect)
+    await first.says("at ")
+    second = await place.start("second")
+    assert await second.ends() == 0
+    first.send(signal.SIGCONT)
+    await first.ends()
     place.check()
 
 

@@ -144,9 +144,12 @@ class PostgresStore:
             JournalError: It can't be made.
         """
         try:
-            return psycopg.connect(self._dsn, autocommit=True)
+            connection = psycopg.connect(self._dsn, autocommit=True)
+            _suit_pooler(connection)
         except psycopg.Error as error:
             problem = _of_connecting(error)
+        else:
+            return connection
         raise _Passing(self.place, problem)
 
     def translated(self, error: Exception, connection: Connection | None) -> JournalError:
@@ -205,6 +208,16 @@ def _finished(finish: Callable[[], Any]) -> Any:
         return finish()
     except AsyncscribeError as error:
         return Refusal(error)
+
+
+def _suit_pooler(connection: Connection) -> None:
+    """Do without prepared statements behind a pooler such as PgBouncer, which gives each transaction another session.
+
+    They save a quarter of the time. A pooler is known by the process number that it makes up.
+    """
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        connection.prepare_threshold = None
 
 
 def _timeline(connection: Connection) -> str | None:
