@@ -30,7 +30,6 @@ async def standby(fragile):
     copy.remove()
 
 
-@pytest.mark.long
 async def test_a_standby_that_may_know_less_stops_everything(fragile, standby):
     """It lags: that a submission began is lost with the server that knew it."""
     copy, name = standby
