@@ -17,6 +17,7 @@ from asyncscribe.batch import Batch
 from tests.support import EXAMPLES, KEY, ROOT, open_client, recording
 
 README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
 
 
 @pytest.fixture
@@ -165,6 +166,21 @@ def test_an_example_explains_a_missing_key():
     assert "Traceback" not in result.stderr
 
 
+def test_what_the_readme_shows_of_the_demo_is_what_it_prints(tmp_path):
+    """In whatever order the recordings end."""
+    (console,) = re.findall(r"```console\n\$ make demo\n(.*?)```", README, re.DOTALL)
+    (recipe,) = re.findall(r"^demo:.*?\n(?:\t.*\n)*?\t@\$\(BIN\)/asyncscribe (.*)\n", MAKEFILE, re.MULTILINE)
+    arguments = [str(tmp_path / "out") if part == "demo-output" else part for part in recipe.split()]
+    command = [sys.executable, "-m", "asyncscribe", *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    lines = [*result.stdout.splitlines(), *result.stderr.replace(str(tmp_path / "out"), "demo-output").splitlines()]
+    # A terminal gets a bar instead.
+    printed = [line for line in lines if not re.match(r"\[\d/7] done ", line)]
+    setting_up, *shown = console.splitlines()
+    assert setting_up == "setting up .venv (local)"
+    assert sorted(shown) == sorted(printed)
+
+
 def test_every_command_and_target_of_the_readme_exists():
     from asyncscribe.cli.app import app
 
@@ -173,7 +189,7 @@ def test_every_command_and_target_of_the_readme_exists():
     assert set(re.findall(r"^    asyncscribe (\w+)", README, re.MULTILINE)) == commands
     targets = set(re.findall(r"^    make (\w+)", README, re.MULTILINE))
     assert targets == {"demo", "test"}
-    assert targets <= set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert targets <= set(re.findall(r"^(\w+):", MAKEFILE, re.MULTILINE))
 
 
 def test_every_exit_code_is_documented():
