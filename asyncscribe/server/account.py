@@ -17,7 +17,7 @@ class Account:
             raise ValueError(f"an account's limit must be at least 1, not {limit}")
         self._limit = limit
         self._running: set[str] = set()
-        # Ordered like a queue, and a deleted job is found without a search.
+        # Ordered like a queue, and a job is removed without a search.
         self._queue: OrderedDict[str, None] = OrderedDict()
 
     @property
@@ -41,7 +41,7 @@ class Account:
         return self._start()
 
     def finish(self, job: str) -> list[str]:
-        """A job has ended or was deleted; return the jobs that start now."""
+        """A job has ended; return the jobs that start now."""
         self._running.discard(job)
         self._queue.pop(job, None)
         return self._start()
