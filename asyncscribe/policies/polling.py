@@ -83,8 +83,8 @@ class Pace:
     """When pages are read.
 
     With many jobs in flight a page is worth its request once a job is expected to have ended since the last one, which
-    happens every `duration / watched` seconds; with few it comes after a fortieth of the time they take (`LATE`), as it is one
-    request for all of them.
+    happens every `duration / watched` seconds; with few it comes after a fortieth of the time they take (`LATE`), as it
+    is one request for all of them.
 
     Attributes:
         polling: The schedule of each job, seconds.

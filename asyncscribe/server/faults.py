@@ -104,8 +104,8 @@ class FaultRule:
 class FaultPlan:
     """Random but reproducible faults: the same requests in the same order meet the same faults.
 
-    A request meets one fault at most, so the probabilities of the rules that fit it add up. Once the sum is 1, later rules are never
-    met.
+    A request meets one fault at most, so the probabilities of the rules that fit it add up. Once the sum is 1,
+    later rules are never met.
 
     Attributes:
         seed: Seed of the random numbers.
