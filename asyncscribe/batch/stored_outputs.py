@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,24 @@ class StoreOutputs:
         for form in self._formats:
             await self.put(f"{name}.{form.value}", render(transcript, form).encode())
         return [self.path(name, form.value) for form in self._formats]
+
+    async def names(self, suffix: str) -> AsyncGenerator[tuple[str, datetime], None]:
+        """The names of the objects below the prefix that end in something, and when each was last written.
+
+        Raises:
+            OSError: The store can't be listed.
+        """
+        import obstore
+        from obstore.exceptions import BaseError
+
+        try:
+            async for page in obstore.list(self._store, self._prefix or None):
+                for meta in page:
+                    if meta["path"].endswith(suffix):
+                        yield meta["path"].removeprefix(f"{self._prefix}/"), meta["last_modified"]
+        except (BaseError, OSError) as error:
+            kind = type(error).__name__.removesuffix("Error")
+            raise OSError(f"{self._root}/{self._prefix} can't be listed ({kind})") from None
 
     async def put(self, name: str, content: bytes | Path) -> None:
         """Write an object; a file is sent in pieces.

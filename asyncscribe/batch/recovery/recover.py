@@ -8,8 +8,6 @@ transcripts that might be theirs, and left alone by the next run: to pay for one
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +21,9 @@ from asyncscribe.batch.finding import Candidate, read, recognised, stamp_of_item
 from asyncscribe.batch.inputs.discovery import BatchItem, Discovery
 from asyncscribe.batch.inputs.identity import content_of_url, fingerprint, identity_of, stamp_of
 from asyncscribe.batch.inputs.probing import seconds_of
+from asyncscribe.batch.inputs.stores import is_store
 from asyncscribe.batch.journal.records import JobRecord, Journal, Newcomer, Recording, SavedState
+from asyncscribe.batch.recovery.documents import Document, documents_in
 from asyncscribe.batch.recovery.matching import Heard, Unheard, match
 from asyncscribe.client import AsyncClient
 from asyncscribe.errors import TranscriptionFailed
@@ -40,21 +40,6 @@ UPLOADED = "/upload/"
 AT_ONCE = 16
 #: The kind of failure of a file that might have been transcribed already.
 AMBIGUOUS = "ambiguous"
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document of the service's in the output folder.
-
-    Attributes:
-        id: Its transcript.
-        seconds: Length of the audio.
-        written: When it was written.
-    """
-
-    id: TranscriptId
-    seconds: float | None
-    written: datetime
 
 
 @dataclass(slots=True)
@@ -94,7 +79,7 @@ class _Open:
 async def recover(
     client: AsyncClient,
     journal: Journal,
-    output: Path,
+    output: str | Path,
     sources: Sequence[str],
     config: TranscriptionConfig,
     since: datetime | None = None,
@@ -104,7 +89,7 @@ async def recover(
     Args:
         client: An open client of the account that the batch was run with.
         journal: What it knows is left as it is.
-        output: The output folder.
+        output: The output folder, or a prefix of an object store.
         sources: The sources of the batch, as it was run.
         config: The configuration of the batch, as it was run.
         since: Transcripts made before are not looked at; default: a day before the oldest document in `output`.
@@ -112,14 +97,15 @@ async def recover(
     Raises:
         ServiceError: The account's list is unavailable.
         JournalError: The journal can't be written.
+        OSError: The store of the output can't be listed.
     """
     await journal.bind(client.base_url, lasting=True)
-    written = await asyncio.get_running_loop().run_in_executor(None, _documents, output)
+    written = await documents_in(output)
     if since is None and written:
         since = min(document.written for document in written.values()) - LONGEST_JOB
     recovered = Recovered()
     open_jobs = _Open({document.id for document in written.values()})
-    async for some in Discovery(sources, output).chunks():
+    async for some in Discovery(sources, None if is_store(str(output)) else Path(output)).chunks():
         for item in some:
             recording = await _recording(journal, item)
             if recording is not None:
@@ -272,20 +258,3 @@ async def _recording(journal: Journal, item: BatchItem) -> Recording | None:
 def _is_newer(recording: Recording, document: Document) -> bool:
     """Whether a file was changed after its transcript was written, which is then perhaps of something else."""
     return recording.modified is not None and recording.modified / 1e9 > document.written.timestamp()
-
-
-def _documents(output: Path) -> dict[str, Document]:
-    """The service's documents in the output folder by the recording's name."""
-    found = {}
-    for path in output.rglob("*.json"):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            moment = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        except (OSError, ValueError):
-            continue
-        if isinstance(content, dict) and isinstance(content.get("id"), str):
-            seconds = content.get("audio_duration")
-            name = path.relative_to(output).as_posix().removesuffix(".json")
-            known = seconds if isinstance(seconds, int | float) else None
-            found[name] = Document(TranscriptId(content["id"]), known, moment)
-    return found

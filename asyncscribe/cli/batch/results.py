@@ -54,7 +54,9 @@ from asyncscribe.files import whole_or_nothing
 if TYPE_CHECKING:
     from asyncscribe.batch.journal.postgres import PostgresJournal
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of the batch.")]
+Output = Annotated[
+    str, typer.Argument(metavar="DIR", help="The output folder of the batch, or its s3://, gs:// or az://.")
+]
 
 
 def status(folder: OutputFolder = None, as_json: AsJson = False, journal: SharedJournal = None) -> None:
@@ -279,8 +281,16 @@ async def _export(table: AsyncIterator[dict[str, Any]], form: TableFormat, place
         return await write_lines(table, form, file)
 
 
+def _check_output(output: str, journal: str | None) -> None:
+    if is_store(output):
+        if journal is None:
+            raise UserError("an object store holds no journal", "name its database by --journal")
+    elif not Path(output).is_dir():
+        raise UserError(f"there is no folder {printable(output)}")
+
+
 def recover(
-    folder: Folder,
+    folder: Output,
     sources: Annotated[
         list[str] | None,
         typer.Argument(metavar="SOURCE...", help="The sources, as the batch was run with; - reads them from stdin."),
@@ -318,9 +328,8 @@ def recover(
     async def work() -> Exit:
         given = list(named(sources or (), from_file))
         require_all(given)
-        if not folder.is_dir():
-            raise UserError(f"there is no folder {printable(str(folder))}")
-        async with connect(base_url=base_url) as client, rebuilt(folder, journal, shared_files) as opened:
+        _check_output(folder, journal)
+        async with connect(base_url=base_url) as client, rebuilt(Path(folder), journal, shared_files) as opened:
             day = None if since is None else since.replace(tzinfo=UTC)
             done = await remake(client, opened, folder, given, features.configuration(), day)
         echo_err(f"{done.written} are written, {done.adopted} were found in the account, {done.new} are new")

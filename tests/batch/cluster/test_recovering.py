@@ -2,10 +2,13 @@
 
 import pytest
 
-from asyncscribe import JournalError
+from asyncscribe import JournalError, TranscriptionConfig
 from asyncscribe.batch import Newcomer, Recording
 from asyncscribe.batch.cluster import joined
 from asyncscribe.batch.cluster.recovering import recovering
+from asyncscribe.batch.recovery.recover import recover
+from tests.batch.cluster.test_crew import run
+from tests.batch.inputs.test_stores import bucket, s3  # noqa: F401 - fixtures
 
 SERVICE = "https://service.test"
 
@@ -45,3 +48,26 @@ async def test_a_worker_that_is_at_work_is_in_the_way(dsn):
             await journal.bind(SERVICE, lasting=True)
             with pytest.raises(JournalError, match="stop all workers"):
                 await journal.adopt(job.key, "id-1", None)
+
+
+async def test_from_the_documents_in_a_store_nothing_is_paid_again(
+    postgres,
+    prepared,
+    server,
+    client,
+    folder,
+    bucket,  # noqa: F811
+):
+    _, address = bucket
+    output = f"{address}/text"
+    async with joined(postgres.database(prepared), shared_files=True) as crew:
+        outcomes, _ = await run(client, output, folder, crew)
+        assert len(outcomes) == 5
+    other = postgres.database(prepared)
+    async with recovering(other, shared_files=True) as journal:
+        done = await recover(client, journal, output, [str(folder)], TranscriptionConfig())
+        assert (done.written, done.new) == (5, 0)
+    async with joined(other, shared_files=True) as crew:
+        outcomes, batch = await run(client, output, folder, crew)
+        assert (outcomes, batch.skipped) == ([], 5)
+    assert len(server.records) == 5
