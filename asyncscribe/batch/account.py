@@ -1,4 +1,4 @@
-"""Whose account a journal is of."""
+"""Which account a journal belongs to."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from asyncscribe.batch.journal.records import Journal
 from asyncscribe.client import AsyncClient
 from asyncscribe.errors import JournalError, NotFound
 
-#: Ids that are asked for before an account is called another one.
+#: Ids that are asked for before the account counts as another one.
 KNOWN_IDS = 3
 
 
 async def check_account(journal: Journal, client: AsyncClient, service: str, place: Path) -> None:
-    """Refuse another account's key: to it, all that is paid would look as if it were gone.
+    """Refuse another account's key, because paid jobs would seem to be gone.
 
     Args:
-        journal: Knows which key it was used with, as a salted hash.
+        journal: Has a salted hash of the key that it was used with.
         client: Has the key.
-        service: Where it is for.
+        service: The service that the key is for.
         place: The journal, as errors name it.
 
     Raises:
-        JournalError: The key is of another account.
+        JournalError: The key belongs to another account.
     """
     salt = await journal.fact("salt")
     if salt is None:
@@ -41,10 +41,10 @@ async def check_account(journal: Journal, client: AsyncClient, service: str, pla
         except NotFound:
             continue
     else:
-        # Of a journal that knows of no key yet, old transcripts may have been deleted by the service meanwhile.
+        # Without a known key nothing is proved: the service may have deleted old transcripts meanwhile.
         if known and before is not None:
             raise JournalError(
                 place,
-                "it is of another account, whose jobs this key can't see: use that key, or another output folder",
+                "it belongs to another account, whose jobs this key can't see: use that key, or another output folder",
             )
     await journal.keep_fact(fact, digest)

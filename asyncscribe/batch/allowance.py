@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-#: Seconds of audio: the service takes no longer recordings (its documentation, "limits").
+#: Seconds of the longest recording that the service accepts (its documentation, "limits").
 LONGEST = 36_000.0
 
 
 class Admission(Enum):
-    """What the allowance says to a recording."""
+    """Whether the allowance admits a recording."""
 
     GRANTED = auto()
     """It may be submitted."""
     LATER = auto()
-    """It may fit once the length is known of others that are under way: it has to wait for those."""
+    """It may fit once the lengths of others under way are known: it has to wait for those."""
     REFUSED = auto()
     """It does not fit any more."""
 
 
 class Allowance:
-    """Admits new work until its length adds up to the allowance, and holds back nothing else.
+    """Admits new work until its lengths add up to the allowance, and holds back nothing else.
 
-    What does not fit is refused, and what is shorter may still fit. Where lengths are unknown, recordings are admitted
-    one at a time: so a run exceeds its allowance by one recording at most.
+    A recording that does not fit is refused; a shorter one may still fit. Recordings of unknown length are admitted one
+    at a time, so a run exceeds its allowance by one recording at most.
 
     Args:
-        seconds: Seconds of audio, each channel that is paid for counted; None admits everything.
+        seconds: Seconds of audio, counting each channel that is paid for; None admits everything.
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -45,7 +45,7 @@ class Allowance:
         """Ask for a recording.
 
         Args:
-            seconds: Its length; None if that is unknown. It counts from now on, if it is granted.
+            seconds: Its length, which counts from now on if it is granted; None if unknown.
         """
         if self._seconds is None:
             return Admission.GRANTED
@@ -63,7 +63,7 @@ class Allowance:
 
         Args:
             admitted: The length that was asked for.
-            actual: What it turned out to be, 0 if it was not paid for; None if that is still unknown.
+            actual: The actual length, 0 if nothing was paid; None if still unknown.
         """
         self._unknown -= admitted is None
         if actual is not None:

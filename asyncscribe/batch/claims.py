@@ -1,4 +1,4 @@
-"""Whose jobs are whose, where a batch is shared. Alone, all are one's own."""
+"""Which jobs a process may work on in a shared batch. `Alone` has all of them."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from asyncscribe.ledger import ResumePoint
 
 
 class Pool(Protocol):
-    """Recordings that any process can read, and that each may take some of."""
+    """Recordings that any process can read, and of which each takes some."""
 
     def lister(self) -> AbstractAsyncContextManager[bool]:
-        """Whether this process lists them: one at a time does."""
+        """Whether this process lists them; one at a time does."""
         ...
 
     async def listed(self) -> None:
-        """This process has listed all of them, since `lister` let it."""
+        """This process has listed all of them, as the lister."""
         ...
 
     async def is_listed(self) -> bool:
-        """Whether all were listed that there were when this process began."""
+        """Whether all were listed that existed when this process began."""
         ...
 
     async def take(self, *, paid_only: bool) -> list[list[Candidate]]:
-        """Have a few jobs that nobody has, each with its recordings; none if there are none at this moment.
+        """Claim a few free jobs, each with its recordings; none if none is free at this moment.
 
         Args:
-            paid_only: Only those that cost nothing more, because something was submitted for them.
+            paid_only: Only those that cost nothing more, because they were submitted.
         """
         ...
 
     async def others_work(self) -> bool:
-        """Whether others have some that they have not finished."""
+        """Whether others have unfinished jobs."""
         ...
 
     async def pause(self) -> None:
@@ -54,46 +54,46 @@ class Claims(Protocol):
         ...
 
     async def claim(self, find: Candidate) -> bool:
-        """Have the job of a recording; whether it is ours now. What is known of it is brought up to date."""
+        """Claim the job of a recording, and update what is known of it; whether it is ours now."""
         ...
 
     async def release(self, job: JobRecord) -> None:
-        """Let others have a job that is not finished, and that nothing more is done about here.
+        """Give up an unfinished job, so that others can have it.
 
-        Else two processes would each wait for the other to do what neither does.
+        Otherwise two processes could wait for each other to do it.
         """
         ...
 
     def resume(self, job: JobRecord) -> ResumePoint:
-        """How far whoever had the job before got with it."""
+        """How far the job got with those that had it before."""
         ...
 
     def ledger(self, job: JobRecord, length: float | None, check: Check | None = None) -> JournalLedger:
-        """What keeps the steps of a job.
+        """The ledger of a job.
 
         Args:
             job: The job.
-            length: Seconds of audio that count in the allowance; None if nothing does.
+            length: Seconds of audio that count in the allowance; None if nothing counts.
             check: Called before an upload is kept.
         """
         ...
 
     async def admit(self, job: JobRecord, length: float, *, is_bound: bool) -> Admission:
-        """Reserve an allowance that several processes share, until the job is settled, fails, or is released.
+        """Reserve a part of a shared allowance, until the job is settled, fails, or is released.
 
         Args:
-            job: For what.
+            job: The job that it is for.
             length: Seconds of audio.
-            is_bound: The length is not known, and is at most this. Then what is left is enough, whatever it is.
+            is_bound: The length is unknown, and `length` its upper bound. Then any rest of the allowance is enough.
         """
         ...
 
     async def begin_again(self, job: JobRecord) -> JobRecord | None:
-        """Forget what became of a failed job; None if it failed in this batch, while other processes took part."""
+        """Begin a failed job again; None if it failed in this batch, while other processes took part."""
         ...
 
     def pool(self, addresses: Sequence[str], config: str) -> Pool | None:
-        """What is below these addresses of object stores, to share with the others; None if there can be none.
+        """A pool of the recordings below these addresses; None if nobody shares them.
 
         Args:
             addresses: Prefixes of object stores.
@@ -102,11 +102,11 @@ class Claims(Protocol):
         ...
 
     async def settle(self, job: JobRecord, length: float | None) -> None:
-        """What is paid for a job turned out to be this, in seconds; None if that is not known."""
+        """Correct what a job took from the allowance to its actual seconds; None if unknown."""
         ...
 
     async def pause(self) -> None:
-        """Wait until it makes sense to look again at what others have."""
+        """Wait until it makes sense to check again what others have."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""When jobs ended at the service, which only the pages of its list tell: what passed from there on is our own delay."""
+"""When jobs ended at the service. Only its list says so; the time from then on is our own delay."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from asyncscribe.logs import log
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import TranscriptId, TranscriptStatus
 
-#: Pages that are read for the jobs of one; more than one, as other clients' jobs stand on them as well.
+#: Pages that are read to find one page of jobs: other clients' jobs are listed as well.
 PAGES = 2
-#: Seconds that may be spent on the last jobs of a run.
+#: Seconds that one read may take, so that it does not hold up the end of a run.
 PATIENCE = 10.0
 
 
 class CompletionTimes:
-    """Asks for as many ended jobs at once as a page lists. For the record: what is unavailable is left out.
+    """Reads the list once for as many ended jobs as a page has. For the record: missing times are left out.
 
     Args:
-        client: Asks.
-        tasks: Has the task that does, which may end with it at any time.
+        client: Reads the list.
+        tasks: Owns the task that reads, and may end it at any time.
     """
 
     def __init__(self, client: AsyncClient, tasks: Tasks) -> None:
@@ -44,18 +44,18 @@ class CompletionTimes:
             self._reading = True
             self._tasks.start_soon(self.read)
         if len(self._ended) > 2 * LONGEST_PAGE:
-            # The service can't be asked: the oldest are given up.
+            # The list is unavailable: the oldest are given up.
             del self._ended[next(iter(self._ended))]
 
     async def read(self) -> None:
-        """Read the newest pages and keep when the jobs that stand on them ended; after a read that is under way."""
+        """Read the newest pages, and keep when the jobs on them ended. One read at a time."""
         async with self._turn:
             ended, self._ended = self._ended, {}
             try:
                 with anyio.move_on_after(PATIENCE):
                     await self._find(ended)
             except AsyncscribeError as error:
-                log.info("when %d jobs ended is not known: %s", len(ended), error)
+                log.info("the end times of %d jobs are unknown: %s", len(ended), error)
             finally:
                 self._reading = False
 
@@ -76,12 +76,12 @@ class CompletionTimes:
 def ended_at(item: ListItem, times: Mapping[str, float]) -> float | None:
     """When a job ended, by our own clock.
 
-    The service created it when our submission was answered, give or take the way of the answer; what passed from then
-    on is told by its own clock, so that the two clocks are never compared.
+    The service created it when our submission was answered, give or take the answer's latency. The time from then on is
+    measured by its clock alone, so the two clocks are never compared.
 
     Args:
         item: What the list says.
-        times: Unix seconds at which the job came into each state.
+        times: Unix seconds at which the job entered each state.
     """
     begun = times.get("submitting")
     answers = [times[state] for state in ("queued", "processing") if begun is not None and times.get(state, 0) >= begun]

@@ -28,9 +28,9 @@ class Candidate:
     Attributes:
         item: Where it is.
         recording: What is known of it; without content if it has to be read first.
-        stamp: Its file at this moment; None if there is none, or nothing in it.
-        job: Its present job; None if it has to be read first, or is new.
-        outputs_exist: The formats of which there is a file in the output folder.
+        stamp: Its file at this moment; None if that is missing or empty.
+        job: Its present job; None if the recording is new or has to be read first.
+        outputs_exist: The formats of which a file exists in the output folder.
         files: Which job's transcript is in each.
     """
 
@@ -43,20 +43,20 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """What it is called in the output folder."""
+        """Its name in the output folder."""
         return self.recording.name
 
 
 class Finder:
-    """Asks the journal and the disk, for many recordings at once.
+    """Looks recordings up in the journal and on the disk, many at once.
 
     Args:
-        journal: Knows the recordings; it gives names to new ones.
+        journal: Has the recordings, and names new ones.
         outputs: Where the transcripts are.
-        service: Where jobs are done.
+        service: Where jobs run.
         config: Fingerprint of the configuration.
-        covers: Whether a path is one of those that this run is about.
-        lost: The journal's file, for the error when a transcript is there of which it knows nothing.
+        covers: Whether a path is among the sources of this run.
+        lost: The journal's file, named in the error when a transcript exists that the journal does not know.
     """
 
     def __init__(
@@ -79,12 +79,12 @@ class Finder:
         """What is known of each.
 
         Raises:
-            JournalLost: A transcript is there of which the journal knows nothing.
+            JournalLost: A transcript exists that the journal does not know.
             JournalError: The journal can't be read or written.
         """
         identities = [identity_of(item.source) for item in items]
         loop = asyncio.get_running_loop()
-        # At the same time: of a large batch that is nearly done, this is all there is to do.
+        # Concurrently with the journal: in a large batch that is nearly done, there is nothing else to do.
         stamping = loop.run_in_executor(None, lambda: [stamp_of_item(item) for item in items])
         try:
             entries = await self._journal.entries(identities)
@@ -101,13 +101,13 @@ class Finder:
         return candidates
 
     async def look_again(self, find: Candidate) -> None:
-        """Ask once more for what was written of a recording."""
+        """Look up again which files of a recording were written."""
         identity = find.recording.identity
         find.files = dict((await self._journal.entries([identity]))[identity].files)
         find.outputs_exist = self._outputs.present(find.name, find.files)
 
     async def assign(self, candidates: Sequence[Candidate]) -> None:
-        """Give recordings whose content is known the job of it."""
+        """Assign jobs to recordings whose content is known."""
         if candidates:
             jobs = await self._journal.assign([find.recording for find in candidates], self._config)
             for find, job in zip(candidates, jobs, strict=True):
@@ -133,7 +133,7 @@ class Finder:
             entries[newcomer.identity] = entry or await self._settle_name(newcomer, item, stamp)
 
     async def _settle_name(self, newcomer: Newcomer, item: BatchItem, stamp: FileStamp | None) -> Entry:
-        """A name for a newcomer whose name is taken: perhaps by itself, from where it was before."""
+        """Name a newcomer whose name is taken, perhaps by itself at an earlier place."""
         alike = [entry.recording for entry in await self._journal.alike(newcomer)]
         if not isinstance(item.source, Path):
             content = content_of_item(item.source, item.content)
@@ -143,7 +143,7 @@ class Finder:
             outputs_exist = await asyncio.get_running_loop().run_in_executor(
                 None, lambda: [_exists(Path(one.identity)) for one in files]
             )
-            # What lies elsewhere now is most likely what has not changed, and is called the same there.
+            # A missing file has most likely moved; an unchanged one with the same file name comes first.
             same = sorted(
                 (one for one, exists in zip(files, outputs_exist, strict=True) if not exists),
                 key=lambda one: (
@@ -159,7 +159,7 @@ class Finder:
         return await self._journal.name_apart(newcomer)
 
     async def _is_same(self, path: Path, stamp: FileStamp | None, holder: Recording) -> bool:
-        """Whether a newcomer is a recording that is known, seen from elsewhere."""
+        """Whether a newcomer is a known recording under another path."""
         if stamp is None or holder.size != stamp.size or self._covers(Path(holder.identity)):
             return False
         try:
@@ -172,7 +172,7 @@ def presence(outputs: Outputs, entries: Sequence[Entry], journal: Path) -> list[
     """The formats of which each recording has a file. Blocks.
 
     Raises:
-        JournalLost: There is a file in any format, and the journal knows of no job.
+        JournalLost: A file exists in any format, and the journal knows no job of it.
     """
     outputs_exist = []
     for entry in entries:
@@ -192,7 +192,7 @@ def stamp_of_item(item: BatchItem) -> FileStamp | None:
 def known(
     item: BatchItem, entry: Entry, stamp: FileStamp | None, outputs_exist: frozenset[str], service: str, config: str
 ) -> Candidate:
-    """What can be told without reading the recording; its job only if that is of this service and configuration."""
+    """What is known without reading the recording; its job only if service and configuration match."""
     recording, job = recognised(item, entry.recording, stamp), entry.job
     if job is not None and (job.service, job.content, job.config) != (service, recording.content, config):
         job = None
@@ -200,7 +200,7 @@ def known(
 
 
 async def read(find: Candidate) -> bool:
-    """Read a recording, so that its content is known; whether that could be done, of a file that kept still."""
+    """Hash a recording; False if it can't be read, or keeps changing."""
     path = find.item.source
     if not isinstance(path, Path):
         return True
@@ -230,7 +230,7 @@ def recognised(item: BatchItem, known: Recording, stamp: FileStamp | None) -> Re
         seconds = known.seconds if known.content == content else None
         return Recording(known.identity, known.name, source, content=content, seconds=seconds)
     unchanged = stamp is not None and (known.size, known.modified) == (stamp.size, stamp.modified)
-    # Of a file that is gone, what was sent earlier can still be had.
+    # If the file is gone, what was sent earlier can still be fetched.
     if known.content is not None and (unchanged or (stamp is None and not _exists(item.source))):
         return known
     return Recording(known.identity, known.name, source)

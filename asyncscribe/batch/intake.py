@@ -1,4 +1,4 @@
-"""What a run takes up: recordings become works, those that nothing has to be done about are counted."""
+"""What a run takes up: recordings with something to do become works, the others are counted."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Assignment:
     Attributes:
         outputs: Where transcripts go.
         output: The same as a folder; None for an object store.
-        lost: What is named when a transcript is there that the journal knows nothing of.
-        service: Where jobs are done.
+        lost: The journal's file, named in the error when a transcript exists that the journal does not know.
+        service: Where jobs run.
         config: What the service is asked to do.
-        retry_failed: Whether what failed for good is tried again.
+        retry_failed: Whether jobs that failed for good are tried again.
     """
 
     outputs: Outputs
@@ -52,19 +52,19 @@ class Assignment:
 
 
 class Intake:
-    """Finds recordings, asks what has to be done about each, and lets the allowance and the others have their say.
+    """Finds recordings, and decides what to do about each, within the allowance and what other processes have.
 
     Args:
         assignment: What the batch is to do.
         journal: What is known of it.
-        claims: Which jobs are this process's.
+        claims: Which jobs this process may work on.
         allowance: How much audio may be paid for.
         under_way: The works that have begun.
         is_stopped: Whether nothing more is to be taken up.
-        turn: Called now and then, when it is time to see how many others there are.
+        turn: Called regularly, to check how many other processes there are.
 
     Attributes:
-        skipped: Recordings whose transcripts were there already.
+        skipped: Recordings whose transcripts existed already.
         left: Recordings that failed for good in an earlier run and were left alone.
     """
 
@@ -102,11 +102,11 @@ class Intake:
 
     @property
     def unreadable(self) -> list[Unreadable]:
-        """Places of which nothing was taken so far."""
+        """Places from which nothing was taken so far."""
         return [*self._discovery.unreadable, *self._listed.unreadable]
 
     async def works(self, sources: Sequence[str]) -> AsyncGenerator[Work, None]:
-        """What has to be done, as there is room for it.
+        """Works to do, as there is room for them.
 
         Raises:
             JournalError: The journal can't be read or written.
@@ -125,7 +125,8 @@ class Intake:
             if work is not None:
                 yield work
         if again:
-            # What is of unknown length comes last, one after the other, and is looked for once more: it may be all.
+            # Recordings of unknown length come last, one after the other. They are discovered again instead of being
+            # remembered, because they may be all there are.
             async for find in self._finds(Discovery(sources, self._output).chunks()):
                 work, _ = await self._take_up(find, first=False)
                 if work is not None:
@@ -138,18 +139,18 @@ class Intake:
             yield work
 
     async def _shared(self, pool: Pool, stored: Sequence[str]) -> AsyncGenerator[Work, None]:
-        """What is in stores: one process at a time lists it, and each takes of it what nobody else has."""
+        """Recordings in stores: one process at a time lists them, and each takes those that nobody else has."""
         has_listed = False
         while not self._is_stopped():
             if not has_listed and not await pool.is_listed():
                 async with pool.lister() as is_lister:
-                    # Another one may have ended just before.
+                    # Another process may have finished the list just before.
                     if is_lister and not await pool.is_listed():
                         has_listed = True
                         async with aclosing(self._list(pool, stored)) as works:
                             async for work in works:
                                 yield work
-            # Asked first: what others let go of afterwards is taken.
+            # Asked before taking, so that jobs which others release afterwards are still taken.
             done = not await pool.others_work() and (has_listed or await pool.is_listed())
             free = await self._next_free(pool)
             if free is not None:
@@ -161,9 +162,9 @@ class Intake:
                 self._turn()
 
     async def _list(self, pool: Pool, stored: Sequence[str]) -> AsyncGenerator[Work, None]:
-        """Name what there is, for all to take, and do what is about finished jobs.
+        """List stores for all processes, and take up recordings whose job is finished.
 
-        With each work that there is room for, a page is listed: the others never wait for this process.
+        A page is listed for each work that there is room for, so the other processes never wait for this one.
         """
         self._listed = Discovery(stored, self._output)
         async with aclosing(self._listed.chunks()) as pages:
@@ -202,7 +203,7 @@ class Intake:
         return None
 
     async def _left_by_others(self) -> AsyncIterator[Work]:
-        """What others had when it was found, until it is done: should one of them end, somebody has to go on."""
+        """Jobs that others had, until they are done: if another process ends, this one takes them over."""
         while self._elsewhere and not self._is_stopped():
             await self._claims.pause()
             self._turn()
@@ -225,7 +226,7 @@ class Intake:
                 if find.recording.content is None and await read(find):
                     since = self._under_way.moment
                     await finder.assign([find])
-                # What was read before the job ended would have it paid for once more.
+                # An entry from before the end of its job would have the job paid for again.
                 while find.job is not None and self._under_way.has_ended(find.job.key, since):
                     since = self._under_way.moment
                     await finder.assign([find])
@@ -233,10 +234,10 @@ class Intake:
                 yield find
 
     async def _take_up(self, find: Candidate, *, first: bool) -> tuple[Work | None, bool]:
-        """The work that a recording is, None for none; and whether it is put off, as its length is not known."""
+        """The work of a recording, if any; and whether it is put off because its length is unknown."""
         job = find.job
         if job is None:
-            # It can't be read: its job says why, and nothing of it is worth keeping.
+            # It can't be read: its outcome says why, and nothing is worth keeping.
             return (Work([find]) if first else None), False
         if not first and not await self._was_put_off(find, job):
             return None, False
@@ -245,7 +246,7 @@ class Intake:
             if not await self._claims.claim(find) or find.job is None:
                 self._elsewhere.append(find.item)
                 return None, False
-            # Others may have gone on with it since it was looked up.
+            # Others may have worked on it since it was looked up.
             job = find.job
             what = self._plan(find, job)
             if what in {Plan.NOTHING, Plan.LEAVE}:
@@ -291,13 +292,13 @@ class Intake:
         return work, False
 
     async def _was_put_off(self, find: Candidate, job: JobRecord) -> bool:
-        """Whether it is for a recording's length alone that nothing was done about it the first time."""
-        # One that was submitted since then has the content of another one that was put off.
+        """Whether a recording was left the first time only because its length is unknown."""
+        # If it was submitted since then, another recording with the same content was put off too.
         is_new = not is_paid(job) or job.step is SavedState.FAILED or job.times.get("submitting", 0.0) >= self._begun
         return is_new and await self._length(find) is None
 
     async def _length(self, find: Candidate) -> float | None:
-        """Seconds of audio that are paid for; None if that is not known."""
+        """Seconds of audio that are paid for; None if unknown."""
         path = find.item.source
         if not isinstance(path, Path):
             return None
@@ -337,10 +338,10 @@ class Intake:
 
 
 async def _check_unchanged(find: Candidate) -> None:
-    """Check that a file is still what was hashed: what was sent is to be what is recorded.
+    """Check that a file is unchanged since it was hashed, so that what was sent is what is recorded.
 
     Raises:
-        SourceError: It is not.
+        SourceError: It changed.
     """
     path = find.item.source
     if isinstance(path, Path):

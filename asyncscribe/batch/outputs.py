@@ -50,24 +50,24 @@ class Outputs(Protocol):
         ...
 
     def path(self, name: str, form: str) -> PurePath | str:
-        """Where a recording is written in a format."""
+        """The path or address of a recording's file in a format."""
         ...
 
     def present(self, name: str, known: Collection[str], *, every: bool = False) -> frozenset[str]:
-        """The formats in which a recording is there. Blocks.
+        """The formats of which a recording has a file. Blocks.
 
         Args:
-            name: What it is called.
-            known: The formats in which it was written, as the journal has it.
-            every: Look for every format that there is, not only for those that are written.
+            name: Its name.
+            known: The formats that were written, according to the journal.
+            every: Look for every format, not only for those of this batch.
         """
         ...
 
     async def write(self, name: str, transcript: Transcript) -> Sequence[PurePath | str]:
-        """Write a transcript in all formats, and return where.
+        """Write a transcript in all formats, and return the paths or addresses.
 
         Raises:
-            OSError: It can't be written; no half-written one is left.
+            OSError: It can't be written; no half-written file is left.
         """
         ...
 
@@ -78,8 +78,8 @@ class FolderOutputs:
     Args:
         folder: The output folder; made when the first file is written.
         formats: What is written for each transcript.
-        trusting: Whether what the journal knows to be written is there: what other machines write into folders of
-            their own can't be seen here.
+        trusting: Trust the journal about which files exist, because other machines may write into folders that can't
+            be seen here.
     """
 
     def __init__(self, folder: Path, formats: Sequence[Format | str], *, trusting: bool = False) -> None:
@@ -104,7 +104,7 @@ class FolderOutputs:
         """See `Outputs`."""
         if self._trusting:
             return frozenset(known)
-        # Asked for each recording of a batch: `Path` takes thrice as long.
+        # Called for each recording of a batch: `Path` takes three times as long.
         return frozenset(
             form.value
             for form in (Format if every else self._formats)

@@ -12,15 +12,15 @@ class Plan(Enum):
     """What is to be done about a recording."""
 
     NOTHING = auto()
-    """Its transcript is there."""
+    """Its transcript exists."""
     LEAVE = auto()
-    """It failed for good, and nobody asked to try it again."""
+    """It failed for good, and no retry was asked for."""
     BEGIN_AGAIN = auto()
     """It failed, and is to be tried as if it were new."""
     SHARE = auto()
     """Another recording with the same content is under way: its transcript serves both."""
     WORK = auto()
-    """Its job begins, or goes on from where it ended; a completed one is only fetched and written."""
+    """Its job begins or resumes; a completed one is only fetched and written."""
 
 
 def plan(
@@ -37,7 +37,7 @@ def plan(
     Args:
         job: The job of the recording's present content and configuration.
         formats: What is to be written.
-        outputs_exist: The formats of which there is a file.
+        outputs_exist: The formats of which a file exists.
         files: Which job's transcript was written to each of them.
         under_way: Whether this run works on the job already.
         retry_failed: Whether failed jobs are tried again.
@@ -54,5 +54,5 @@ def plan(
 
 
 def is_paid(job: JobRecord) -> bool:
-    """Whether something was submitted for a job, or may have been: going on with it is not paid for again."""
+    """Whether a job was submitted, or may have been: resuming it is not paid for again."""
     return bool(job.ids) or job.doubtful_url is not None

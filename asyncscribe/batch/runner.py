@@ -69,9 +69,9 @@ class BatchOutcome:
 
 
 class Batch:
-    """Transcribes folders, files and URLs into a folder, and goes on where an earlier run ended.
+    """Transcribes folders, files and URLs into a folder, and resumes where an earlier run ended.
 
-    An async context manager, which holds the output folder and its journal:
+    An async context manager that holds the output folder and its journal:
 
         async with Batch(client, "transcripts") as batch:
             async for outcome in batch.run(["recordings/"]):
@@ -80,19 +80,19 @@ class Batch:
     Args:
         client: An open client.
         output: Where the transcripts go: `<relative path with its suffix>.<format>`. An object store
-            (`s3://bucket/prefix`) needs a `journal` that is elsewhere.
+            (`s3://bucket/prefix`) needs a `journal` elsewhere.
         formats: What is written for each recording.
         config: What the service is asked to do.
-        retry_failed: Try again what failed for good in an earlier run.
-        max_hours: Pay for no more than so many hours of audio in this run, each channel counted if all
-            are transcribed. What does not fit is left to the next run; what is paid already is fetched all the same.
-        ephemeral: The service ends with this process, as an embedded server does, and what it has with it: the next
-            run begins again what is not done.
+        retry_failed: Retry recordings that failed for good in an earlier run.
+        max_hours: The hours of audio that this run may pay for, counting each channel if all are transcribed. What
+            does not fit is left to the next run; what is paid already is still fetched.
+        ephemeral: The service ends with this process and loses its jobs, as an embedded server does: the next run
+            begins unfinished ones again.
         journal: Where the steps are kept; default: a file in the output folder.
-        claims: Which jobs are this process's, where others work on the same journal (`batch.cluster`); default: all.
+        claims: Which jobs this process may work on, if others share the journal (`batch.cluster`); default: all.
 
     Raises (on entering):
-        JournalError: The journal can't be used, or is of another account; `JournalBusy` if another process works on
+        JournalError: The journal can't be used, or belongs to another account; `JournalBusy` if another process uses
             the folder.
     """
 
@@ -166,7 +166,7 @@ class Batch:
         await self._exit.aclose()
 
     def stop(self) -> None:
-        """Take up no more recordings; those that are under way, and may be paid for, end and are told."""
+        """Take up no more recordings; those under way, which may be paid for, still end with an outcome."""
         self._stopped = True
 
     @property
@@ -186,12 +186,12 @@ class Batch:
 
     @property
     def unreadable(self) -> list[Unreadable]:
-        """Places of which nothing was taken so far."""
+        """Places from which nothing was taken so far."""
         return self._intake.unreadable if self._intake is not None else []
 
     @property
     def skipped(self) -> int:
-        """Recordings whose transcripts were there already."""
+        """Recordings whose transcripts existed already."""
         return self._intake.skipped if self._intake is not None else 0
 
     @property
@@ -212,22 +212,22 @@ class Batch:
         return self._opened
 
     async def count(self, sources: Sequence[str]) -> int | None:
-        """How many recordings there are; None where others list a store as well, who need not all do that."""
+        """How many recordings there are; None if other processes share a store, because only one of them lists it."""
         if self._claims is not None and not isinstance(self._claims, Alone) and any(map(is_store, sources)):
             return None
         return await Discovery(sources, self._output).count()
 
     async def run(self, sources: Sequence[str]) -> AsyncGenerator[BatchOutcome, None]:
-        """Transcribe what is not transcribed yet and yield an outcome for each recording, as it ends.
+        """Transcribe what is not transcribed yet, and yield an outcome for each recording as it ends.
 
-        Recordings whose transcripts are there are skipped; those that were submitted earlier are waited for and not
-        sent again. A recording that fails stops nothing.
+        Recordings whose transcripts exist are skipped; those that were submitted earlier are waited for and not sent
+        again. A recording that fails stops nothing.
 
         Raises:
-            ConfigurationError: `max_hours` is given, and lengths of files can't be told: PyAV is not installed.
+            ConfigurationError: `max_hours` is given, and PyAV, which measures files, is not installed.
             RuntimeError: The batch is not open.
-            JournalError: A step could not be kept. What is under way is left to the service, and picked up by the next
-                run. `JournalLost` if a transcript is there that the journal knows nothing of.
+            JournalError: A step could not be kept. Jobs at the service continue there, and the next run picks them up.
+                `JournalLost` if a transcript exists that the journal does not know.
         """
         if self._opened is None or self._intake is None:
             raise RuntimeError(NOT_OPEN)
@@ -245,7 +245,7 @@ class Batch:
                         await self._keep_limits()
                         self._share()
             except AuthenticationError:
-                # It is the error of an outcome, and has stopped the batch.
+                # An outcome had the same error, and has stopped the batch.
                 if not self._stopped:
                     raise
             await self._ends.read()
@@ -253,7 +253,7 @@ class Batch:
     async def _requests(
         self, intake: Intake, sources: Sequence[str], works: dict[int, Work]
     ) -> AsyncGenerator[Request, None]:
-        """What has to be worked on, each with what is known of it."""
+        """The requests of the works, each with what is known of it."""
         position = 0
         async with aclosing(intake.works(sources)) as taken:
             async for work in taken:
@@ -267,7 +267,7 @@ class Batch:
                     yield TranscriptionRequest(find.item.source, ledger=work.ledger, resume=resume)
 
     def _share(self) -> None:
-        """Leave the others their part of the requests."""
+        """Leave the other processes their part of the request allowance."""
         if self._ours.others != self._sharing:
             self._sharing = self._ours.others
             self._client.share_allowance(1 + self._sharing)
@@ -276,10 +276,10 @@ class Batch:
 
     async def _end(self, work: Work, outcome: Outcome[Request]) -> list[BatchOutcome]:
         """Write the transcript for all recordings of a job, and keep how it ended."""
-        # First, so that no recording joins a job whose transcript is being written already.
+        # First, so that no recording joins a job whose transcript is already being written.
         self._under_way.end(work)
         if isinstance(outcome.error, AllowanceSpent):
-            # Others have taken what was left when it was looked up.
+            # Others have taken what was left at the lookup.
             self._allowance.exhausted = True
             if work.job is not None:
                 await self._ours.release(work.job)
@@ -299,7 +299,7 @@ class Batch:
         try:
             await self._keep_end(work, outcome, written)
             for find, one in zip(work.candidates, ended, strict=True):
-                # What the next run tries again is kept with its reason, for those who look at the journal.
+                # If the next run tries again, `batch status` and `export` show this reason.
                 is_open = one.transcript is not None or judge(one.error).ending is Ending.OPEN
                 if one.error is not None and is_open and not isinstance(one.error, JournalError):
                     await self._journal.problem(find.recording, str(one.error))
@@ -315,7 +315,7 @@ class Batch:
         verdict = judge(outcome.error)
         self._reachability.ended(outcome.error)
         if verdict.stops or self._reachability.is_lost:
-            # Every further one would fail alike.
+            # All further ones would fail the same way.
             self._stopped = True
         if work.job is None or work.ledger is None:
             return
@@ -323,16 +323,16 @@ class Batch:
         if outcome.transcript is not None:
             if not is_paid(work.job):
                 self._ends.add(outcome.transcript.id, work.ledger)
-            # What is missing is fetched again by the next run, and not paid for.
+            # If nothing was written, the next run fetches it again without paying.
             if written:
-                # First: whoever goes on should this process end in between finds what the job really took.
+                # Settled first: if this process ends in between, the next owner finds what the job really took.
                 await self._ours.settle(work.job, self._billed(outcome))
                 await self._journal.completed(key, written, outcome.transcript.audio_duration, times)
         elif verdict.ending is Ending.FAILED:
             await self._journal.failed(key, verdict.reason, verdict.category, times)
 
     def _billed(self, outcome: Outcome[Request]) -> float | None:
-        """Seconds that are paid for, 0 if nothing is; None if that is not known."""
+        """Seconds that are paid for, 0 if none; None if unknown."""
         if outcome.transcript is None:
             return 0.0
         seconds, channels = outcome.transcript.audio_duration, outcome.transcript.audio_channels
@@ -344,7 +344,7 @@ class Batch:
         self, find: Candidate, transcript: Transcript
     ) -> tuple[Exception | None, tuple[PurePath | str, ...]]:
         if find.files.keys() & set(self._outputs.formats):
-            # Should the process end before the new files are kept, the old ones must not be taken for them.
+            # If the process ends before the new files are recorded, the old ones must not be mistaken for them.
             await self._journal.rewriting(find.recording.identity, self._outputs.formats)
         try:
             return None, tuple(await self._outputs.write(find.name, transcript))
@@ -372,7 +372,7 @@ def _outputs(output: str, formats: Sequence[Format | str], *, trusting: bool) ->
 
 
 def _unreadable(find: Candidate) -> SignedOnDemand:
-    """Stands for a recording that can't be read; it says why, and nothing is sent."""
+    """A source for a recording that can't be read: it raises the reason, and nothing is sent."""
     source: Any = find.item.source
 
     async def explain() -> str:

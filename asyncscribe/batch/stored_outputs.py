@@ -15,8 +15,8 @@ from asyncscribe.models.transcript import Transcript
 class StoreOutputs:
     """Writes transcripts below a prefix of an object store; see `Outputs`.
 
-    What is there is what the journal says was written: a request for each of a million objects is too much. The same
-    transcript always has the same key, so that two who write it write the same.
+    The journal is trusted about which objects exist, because a request for each of a million objects is too much. A
+    transcript always has the same key, so two processes that write it write the same.
 
     Args:
         address: `s3://bucket/prefix`; likewise `gs` and `az`.
@@ -60,7 +60,7 @@ class StoreOutputs:
         return frozenset(known)
 
     async def read(self, name: str) -> str | None:
-        """What is in an object, by its name with the format; None if there is none that can be read."""
+        """The content of an object, by its name with the format; None if it can't be read."""
         import obstore
         from obstore.exceptions import BaseError
 

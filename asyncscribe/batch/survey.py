@@ -1,4 +1,4 @@
-"""What a run would do. Sends nothing, writes nothing, and can look on while a batch runs."""
+"""What a run would do. Sends nothing, writes nothing, and can run beside a batch."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Forecast:
     """What a run would do about a recording.
 
     Attributes:
-        item: The recording, with the name that it has in the output folder, or would have if that is free.
+        item: The recording, with its name in the output folder, or the one it would get if that is free.
         plan: What would be done.
-        length: How much audio it has; None if that is not known, or does not matter.
+        length: How much audio it has; None if unknown or irrelevant.
         paid: Whether it was submitted already, so that it would be waited for and not paid again.
         usable: Whether there is anything to send.
     """
@@ -44,20 +44,20 @@ class Forecast:
 
 
 class Survey:
-    """Looks at recordings as a run of `Batch` would.
+    """Plans as a run of `Batch` would.
 
-    Files that were not seen before are not read, so that two with the same content count as two.
+    New files are not read, so two with the same content count as two.
 
     Args:
         output: The output folder; it need not exist.
-        journal: What is known of the batch, open to look; None if there is nothing yet.
-        service: The service that the run would be at.
+        journal: The journal of the batch, open; may be read-only. None if there is none yet.
+        service: The service of the run.
         formats: What would be written.
         config: What the service would be asked to do.
-        retry_failed: Whether what failed for good would be tried again.
+        retry_failed: Whether jobs that failed for good would be tried again.
 
     Attributes:
-        unreadable: Places of which nothing would be taken.
+        unreadable: Places from which nothing would be taken.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Survey:
         """What a run would do about each recording, and how long the new ones are.
 
         Raises:
-            JournalError: The journal can't be read; `JournalLost` if a transcript is there that it knows nothing of.
+            JournalError: The journal can't be read; `JournalLost` if a transcript exists that it does not know.
         """
         discovery = Discovery(sources, self._output)
         self.unreadable = discovery.unreadable
@@ -117,7 +117,7 @@ class Survey:
     def _forecast(self, find: Candidate) -> Forecast:
         job = find.job
         seconds = find.recording.seconds
-        # What was measured for an earlier run is seconds alone.
+        # An earlier run kept the seconds only, not the channels.
         length = None if seconds is None or self._each_channel else Length(seconds)
         item = replace(find.item, name=find.name)
         if job is None:

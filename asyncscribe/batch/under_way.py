@@ -1,4 +1,4 @@
-"""Which jobs a run works on. The one owner of what its two tasks ask: one takes recordings up, one ends them."""
+"""Which jobs a run works on: shared by its two tasks, of which one takes recordings up and one ends them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Work:
         job: The job; None for a recording that can't be read.
         ledger: Keeps its steps.
         counts: Whether the allowance counts it.
-        length: Seconds for which the allowance admitted it; None if they are not known.
+        length: Seconds for which the allowance admitted it; None if unknown.
         begun: When it was taken up, seconds of `time.monotonic`.
     """
 
@@ -33,12 +33,12 @@ class Work:
 
 
 class UnderWay:
-    """The works of a run between their beginning and their end."""
+    """The works of a run that have begun and not ended."""
 
     def __init__(self) -> None:
         self._works: dict[int, Work] = {}
         self._count = 0
-        #: The number of each job's end. Of those that ended since recordings were last read in bulk.
+        #: The number of each job's end, for jobs that ended since entries were last read in bulk.
         self._ended: dict[int, int] = {}
         self._next = asyncio.Event()
 
@@ -63,21 +63,21 @@ class UnderWay:
             self._ended[work.job.key] = self._count
 
     def ended(self) -> None:
-        """All that the end of a work brings is done."""
+        """Everything that follows the end of a work is done."""
         self._next.set()
         self._next = asyncio.Event()
 
     def next_end(self) -> asyncio.Event:
-        """Is set when all that the next end brings is done."""
+        """Set when everything that follows the next end is done."""
         return self._next
 
     @property
     def moment(self) -> int:
-        """Now, in ends."""
+        """Now, as a count of ends."""
         return self._count
 
     def forget(self) -> int:
-        """Now, in ends; what ended before is not asked for any more."""
+        """Forget earlier ends, which nobody asks for any more; returns now, as a count of ends."""
         self._ended.clear()
         return self._count
 

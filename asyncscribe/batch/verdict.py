@@ -16,7 +16,7 @@ from asyncscribe.errors import (
     WaitRefused,
 )
 
-#: Recordings in a row for which no connection could be made, after which no more are tried.
+#: After so many recordings in a row without a connection, no more are tried.
 UNREACHABLE = 10
 #: Errors of files that every further file would meet as well.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -28,9 +28,9 @@ class Ending(Enum):
     COMPLETED = auto()
     """There is a transcript."""
     FAILED = auto()
-    """For good: it is left alone unless that is asked for."""
+    """For good: it is left alone unless a retry is asked for."""
     OPEN = auto()
-    """The next run goes on with it."""
+    """The next run resumes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Verdict:
         ending: How it ended.
         reason: Why it failed.
         category: The kind of failure.
-        stops: Whether every further recording would end alike.
+        stops: Whether every further recording would end the same way.
     """
 
     ending: Ending
@@ -71,7 +71,7 @@ def judge(error: Exception | None) -> Verdict:
 
 
 def fills_up(error: Exception) -> bool:
-    """Whether a file could not be written for want of room, or as nothing may be written at all."""
+    """Whether a file could not be written because the disk is full or read-only."""
     return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
@@ -87,5 +87,5 @@ class Reachability:
 
     @property
     def is_lost(self) -> bool:
-        """Whether there were so many that no more should be tried."""
+        """Whether there were so many that no more are to be tried."""
         return self._failed >= UNREACHABLE

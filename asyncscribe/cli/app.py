@@ -27,7 +27,7 @@ app = typer.Typer(
 app.command()(transcribe.transcribe)
 batch_app = typer.Typer(
     cls=DefaultCommandGroup,
-    help="Transcribe folders of recordings into files, and look at what came of it.\n\n"
+    help="Transcribe folders of recordings into files, and show the results.\n\n"
     "`batch SOURCE... --output DIR` is short for `batch run`; a folder that is named like a command is `./NAME`.",
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -65,13 +65,13 @@ def main(
 
 def run() -> None:
     """Run the command line."""
-    # What the log would say, the commands say in their own words.
+    # The commands report by themselves what the log would say.
     logging.getLogger("asyncscribe").addHandler(logging.NullHandler())
-    # Started without them (`>&-`), there is nothing to write to, and nothing to complain of.
+    # Started without them (`>&-`): writes go nowhere, and are no error.
     if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the process lives
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process lives
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the process lives
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process lives
     # A paid transcript must not be lost to a terminal that lacks a character.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""The client that a command works with: of the service, or of an embedded server."""
+"""The client of a command, for the service or an embedded server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.limits import FREE_ACCOUNT_LIMIT
 from asyncscribe.settings import resolve
 
-#: The embedded server answers at once and has no request limit worth saving.
+#: The embedded server answers at once, and its requests need not be saved.
 LOCAL_POLLING = Backoff(initial=0.2, factor=1.3, maximum=1.0, jitter=0.1)
 
 
@@ -42,7 +42,7 @@ async def connect(
     async with AsyncExitStack() as stack:
         key = None
         polling = POLLING
-        # Proxies are for the world outside; without any, aiohttp need not look for them at every request.
+        # No proxies for the embedded server; if none is set, aiohttp need not look for one at every request.
         trust_env = not local and bool(getproxies())
         if local:
             if base_url is not None:
@@ -61,7 +61,7 @@ async def connect(
 
 
 def address(base_url: str | None) -> str:
-    """The address of the API that a client would use; no key is needed to know it."""
+    """The address of the API that a client would use; needs no key."""
     try:
         return resolve(None, base_url).base_url
     except MissingApiKey:

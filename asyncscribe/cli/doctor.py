@@ -1,4 +1,4 @@
-"""`asyncscribe doctor`: is everything as it has to be? A verdict a line."""
+"""`asyncscribe doctor`: checks the setup, a verdict a line."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from asyncscribe.errors import AuthenticationError, ConfigurationError, MissingA
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import TranscriptStatus
 
-#: Seconds of skew that do no harm: lost submissions are looked for with a tolerance of 5 s, which this machine's clock
-#: does not enter; signed URLs usually allow minutes.
+#: Seconds of skew that do no harm: lost submissions are looked up by the service's clock, with a tolerance of 10 s, and
+#: not by this machine's; signed URLs usually allow minutes.
 TOLERABLE_SKEW = 60
-#: Newest transcripts that are looked at for signs of the account's limit.
+#: Newest transcripts that are checked for signs of the account's limit.
 NEWEST = 200
 
 
@@ -104,7 +104,7 @@ def _proxies(base_url: str) -> Finding:
 
 def _clock(ahead: float | None) -> Finding:
     if ahead is None:
-        return Finding(Verdict.NOTE, "clock", "the service did not tell its time")
+        return Finding(Verdict.NOTE, "clock", "the service did not report its time")
     if abs(ahead) <= TOLERABLE_SKEW:
         return Finding(Verdict.OK, "clock", f"within {max(1, round(abs(ahead)))} s of the service's")
     direction = "behind" if ahead > 0 else "ahead of"
@@ -117,4 +117,4 @@ def _limit(statuses: Counter[str]) -> Finding:
         return Finding(
             Verdict.NOTE, "limit", f"{queued} jobs wait in the service's queue while {running} run: about {running}"
         )
-    return Finding(Verdict.OK, "limit", f"at least {max(running, 1)}; no job waits now, so it can't be told exactly")
+    return Finding(Verdict.OK, "limit", f"at least {max(running, 1)}; no job waits now, so the exact limit is unknown")

@@ -1,4 +1,4 @@
-"""The exit codes of all commands, and how a run ends with one."""
+"""The exit codes of all commands, and how a command ends with one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Exit(IntEnum):
 
 
 class UserError(Exception):
-    """A mistake of the user's.
+    """A mistake by the user.
 
     Attributes:
         hint: What to do.
@@ -46,21 +46,21 @@ class UserError(Exception):
 
 
 def echo_err(text: str) -> None:
-    """Write a message to stderr, whatever characters it has."""
+    """Write a message to stderr, whatever its characters."""
     encoding = sys.stderr.encoding or "utf-8"
     with suppress(OSError):
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)  # noqa: T201
 
 
 def run(command: Callable[[], Coroutine[Any, Any, Exit]]) -> None:
-    """Run a command to its end and exit; mistakes of the user's are told in a line or two, without a traceback."""
+    """Run a command to its end and exit; users' mistakes are reported in a line or two, without a traceback."""
     try:
         code = asyncio.run(_interruptible(command()))
         sys.stdout.flush()
     except (KeyboardInterrupt, asyncio.CancelledError):
         echo_err("interrupted")
         sys.stderr.flush()
-        # Everything of ours is closed by now. Exiting as usual would wait for a thread that still reads from stdin.
+        # Everything is closed by now. A normal exit would wait for a thread that still reads from stdin.
         os._exit(Exit.INTERRUPTED)
     except UserError as error:
         code = _explain(str(error), error.hint, error.code)
@@ -68,11 +68,11 @@ def run(command: Callable[[], Coroutine[Any, Any, Exit]]) -> None:
         usage = isinstance(error, ConfigurationError)
         code = _explain(str(error), _hint(error), Exit.USAGE if usage else Exit.FAILED)
     except BrokenPipeError:
-        # The reader of stdout has gone, as `head` does.
+        # The reader of stdout has gone, for example `head`.
         _discard_stdout()
         code = Exit.FAILED
     except OSError as error:
-        # Of a file that was not thought of, or of stdout itself, when it leads to a full disk.
+        # An unexpected file, or stdout itself on a full disk.
         _discard_stdout()
         place = f"{error.filename}: " if error.filename else ""
         code = _explain(f"{place}{error.strerror or error}", "", Exit.FAILED)
@@ -80,7 +80,7 @@ def run(command: Callable[[], Coroutine[Any, Any, Exit]]) -> None:
 
 
 def _discard_stdout() -> None:
-    # Python flushes stdout once more when it exits, and would complain of the same again.
+    # Python flushes stdout when it exits, and would report the same error again.
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -88,7 +88,7 @@ def _discard_stdout() -> None:
 async def _interruptible(command: Coroutine[Any, Any, Exit]) -> Exit:
     task = asyncio.current_task()
     if task is not None and sys.platform != "win32":
-        # SIGINT is asyncio's own; a service manager's SIGTERM has to clean up just the same.
+        # asyncio handles SIGINT; a service manager's SIGTERM must clean up as well.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await command
 

@@ -63,7 +63,7 @@ TranscriptArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the
 
 
 def place(text: str) -> str:
-    """The output folder of a batch. An empty name is what a variable of the shell gives that is not set."""
+    """The output folder of a batch. An empty name most likely comes from an unset shell variable."""
     if not text.strip():
         raise typer.BadParameter("it is empty; name a folder, or . for this one")
     return text
@@ -71,7 +71,7 @@ def place(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What `transcribe` and `batch` are asked for, as it was typed."""
+    """The features that `transcribe` and `batch` are asked for, as typed."""
 
     options: Sequence[str] = ()
     config: Path | None = None
@@ -126,7 +126,7 @@ class Features:
 
 
 def fields_of(config: TranscriptionConfig) -> dict[str, Any]:
-    """The fields that make the same configuration again, those that it does not know apart."""
+    """The fields that reproduce a configuration; unknown ones are in `extra`."""
     extra = dict(config.extra)
     known = {name: value for name, value in config.to_wire().items() if name not in extra}
     return {**known, "extra": extra} if extra else known

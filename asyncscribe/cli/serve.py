@@ -29,7 +29,7 @@ def serve(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     engine: Annotated[
         EngineName,
-        typer.Option("--engine", help="pocketsphinx listens (English, no speakers), simulated invents by rule."),
+        typer.Option("--engine", help="pocketsphinx listens (English, no speakers), simulated makes texts up."),
     ] = EngineName.POCKETSPHINX,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Jobs that run at once; others are queued.")] = 5,
     api_key: Annotated[
@@ -79,7 +79,7 @@ def serve(
 
 
 async def _until_terminated() -> None:
-    """Until SIGTERM, which is how a service is ended: for a server no interruption, but the end of its work."""
+    """Wait for SIGTERM, which ends a server normally, not as an interruption."""
     terminated = asyncio.Event()
     if sys.platform != "win32":
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)

@@ -94,7 +94,7 @@ def transcribe(
             try:
                 write_atomically(output, text)
             except OSError as error:
-                # It is paid for: what can't be written there is not lost.
+                # It is paid for, so it is printed instead of lost.
                 sys.stdout.write(text)
                 raise UserError(f"--output {output}: {error.strerror or error}", code=Exit.FAILED) from None
         return code
@@ -121,7 +121,7 @@ async def _transcribe(
 
         def opened() -> Iterator[Source]:
             for source in sources:
-                # Every further one would fail alike; what runs is paid for and ends.
+                # Every further one would fail the same way; running jobs are paid for, and end.
                 if refused is not None:
                     return
                 yield _stdin() if source == "-" else source
@@ -144,7 +144,7 @@ async def _transcribe(
 
 def _stdin() -> Source:
     async def content() -> AsyncIterator[bytes]:
-        # A binary file of anyio's reads in a thread; aiofiles would close stdin.
+        # anyio reads a binary file in a thread; aiofiles would close stdin.
         file = anyio.wrap_file(sys.stdin.buffer)
         while chunk := await file.read1(1024 * 1024):
             yield chunk

@@ -1,4 +1,4 @@
-"""`asyncscribe list | get | delete | search | export`: the transcripts that the account has."""
+"""`asyncscribe list | get | delete | search | export`: the transcripts of the account."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def list_(
     on: Annotated[
         datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Only those of this day (UTC).")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Show at most so many.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many to show at most.")] = 20,
     as_json: AsJson = False,
     base_url: BaseUrl = None,
 ) -> None:
@@ -138,7 +138,7 @@ def search(
     as_json: AsJson = False,
     base_url: BaseUrl = None,
 ) -> None:
-    """Tell where words and phrases were said. Exits with 1 if none was."""
+    """Show where words and phrases were said. Exits with 1 if none was."""
 
     async def work() -> Exit:
         async with connect(base_url=base_url) as client:

@@ -290,7 +290,7 @@ def test_an_interrupted_batch_exits_with_130_and_leaves_nothing_half_written(ser
         _, stderr = process.communicate(timeout=20)
     assert process.returncode == 130
     assert stderr.split("\n")[-3:] == [
-        "1 done; everything is kept: the same command goes on from here",
+        "1 done; everything is kept: the same command resumes from here",
         "interrupted",
         "",
     ]

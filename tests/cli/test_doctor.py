@@ -60,7 +60,7 @@ def test_doctor_says_where_the_service_tells_no_time(served):  # noqa: F811
     page = '{"transcripts": [], "page_details": {}}'
     served.faults.script("GET", "/v2/transcript", faults.Answer(200, page, {"Date": "soon"}))
     result = run("doctor")
-    assert (result.exit_code, "note  clock     the service did not tell its time" in result.stdout) == (0, True)
+    assert (result.exit_code, "note  clock     the service did not report its time" in result.stdout) == (0, True)
 
 
 def test_doctor_tells_of_a_service_that_fails_and_stops_there(served):  # noqa: F811

@@ -1,4 +1,4 @@
-"""One batch on any number of machines: `joined` takes part in what a PostgreSQL journal remembers."""
+"""One batch on any number of machines: `joined` takes part in the batch of a PostgreSQL journal."""
 
 from asyncscribe.batch.cluster.crew import Crew, joined
 from asyncscribe.batch.cluster.leases import Worker

@@ -1,4 +1,4 @@
-"""A process among others that work on one batch: what it may do about which job."""
+"""A process among others that work on one batch: which jobs it may work on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from asyncscribe.batch.journal.records import JobRecord
 from asyncscribe.errors import LeaseLost
 from asyncscribe.ledger import ResumePoint
 
-#: The allowance of those that name none of their own.
+#: The allowance of processes that name no run.
 EVERYBODY = "all"
 
 
@@ -32,8 +32,8 @@ class Crew:
         journal: The shared journal.
         worker: This process's lease.
         run: Whose allowance is used.
-        allowed: Seconds of audio that the run may have transcribed, whichever processes do it; None for any number.
-        beat: Seconds between two looks at what others have.
+        allowed: Seconds of audio that all processes of the run may submit; None for any number.
+        beat: Seconds between two checks of what others have.
     """
 
     def __init__(
@@ -80,14 +80,14 @@ class Crew:
             self._idle[claim.job.key] = claim.lost_ago
 
     async def release(self, job: JobRecord) -> None:
-        """See `Claims`. Such a job is not taken from a pool once more."""
+        """See `Claims`. This worker does not take the job from a pool again."""
         if job.is_open:
             self._left.add(job.key)
         self._reserved.pop(job.key, None)
         await self.journal.release(job.key)
 
     async def begin_again(self, job: JobRecord) -> JobRecord | None:
-        """See `Claims`: each would try it once, if not for asking who had it fail."""
+        """See `Claims`. Asks which worker failed it, because otherwise each worker would try it once."""
         return await self.journal.begin_again_before(job.key, self.worker.oldest)
 
     def pool(self, addresses: Sequence[str], config: str) -> Pool | None:
@@ -102,7 +102,7 @@ class Crew:
         """Check that nobody else can have this process's jobs at this moment.
 
         Raises:
-            LeaseLost: Others may.
+            LeaseLost: Others may have them.
         """
         if not self.worker.is_held():
             raise LeaseLost(self.journal.place, f"worker {self.worker.id} may submit nothing any more")
@@ -135,7 +135,7 @@ class Crew:
 
 
 class _CrewLedger(JournalLedger):
-    """Keeps the steps in the name of a worker, and asks for its lease before a submission leaves."""
+    """Keeps the steps in the name of a worker, and checks its lease before a submission is sent."""
 
     def __init__(self, crew: Crew, job: JobRecord, length: float | None, run: str, check: Check | None) -> None:
         super().__init__(crew.journal, job.key, job.times, check)
@@ -170,13 +170,13 @@ async def joined(
 
     Args:
         dsn: Where the database is: `postgresql://user:password@host/name`.
-        name: What this process is called where workers are listed; default: its host.
-        host: Where it runs, which local files are known with; default: the machine's name.
+        name: This process's name in lists of workers; default: its host.
+        host: Where it runs; part of the identity of local files. Default: the machine's name.
         shared_files: Whether local paths lead to the same files on all machines.
         run: Whose allowance is used.
-        allowed: Seconds of audio that this run may have transcribed, whichever processes do it.
-        lease: Seconds of silence after which others go on with this process's jobs.
-        beat: Seconds between two signs of life.
+        allowed: Seconds of audio that all processes of the run may submit.
+        lease: Seconds of silence after which others take over this process's jobs.
+        beat: Seconds between two renewals of the lease.
 
     Raises:
         JournalError: The database can't be used.

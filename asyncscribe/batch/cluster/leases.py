@@ -1,8 +1,8 @@
-"""The lease of a worker: for how long it may be sure that nobody else goes on with its jobs.
+"""The lease of a worker: how long nobody else can take over its jobs.
 
-It is renewed by a beat on a thread and a connection of their own, which neither a busy event loop nor a long commit
-holds up. The holder counts from *before* a beat was sent, on a clock that goes on while the machine sleeps, and a
-margin less than the database does: only the rates of the two clocks have to agree, not what they show.
+It is renewed by a beat on its own thread and connection, which neither a busy event loop nor a long commit holds up.
+The holder counts from *before* a beat was sent, on a clock that runs while the machine sleeps, and ends a margin before
+the database does: only the rates of the two clocks have to agree, not their times.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _log = logging.getLogger("asyncscribe")
 #: Seconds.
 LEASE = 30.0
 BEAT = 10.0
-#: The share of a lease that its holder does not use: for clocks that run at different rates, and for what passes
-#: between a look at it and what is done next.
+#: The share of a lease that its holder does not use: for clocks that run at different rates, and for the time between a
+#: check of the lease and the next action.
 MARGIN = 0.1
 
 
 def boottime() -> float:
-    """Seconds of a clock that nobody sets, and that goes on while the machine sleeps where the system has one."""
+    """Seconds of a clock that nobody sets and, where the system has one, that runs while the machine sleeps."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
@@ -46,12 +46,12 @@ class Worker:
     """A process that takes part. An async context manager: joins, beats, and leaves.
 
     Args:
-        journal: An open one, in which nobody has joined yet.
-        name: What it is called where workers are listed.
+        journal: An open journal that has not joined yet.
+        name: Its name in lists of workers.
         host: Where it runs.
-        lease: Seconds after its last beat from which on others may go on with its jobs.
+        lease: Seconds after its last beat until others may take over its jobs.
         beat: Seconds from one beat to the next.
-        clock: Seconds; must not stand still while the machine sleeps.
+        clock: Seconds; must not stop while the machine sleeps.
 
     Raises (on entering):
         JournalError: The database can't be reached.
@@ -59,7 +59,7 @@ class Worker:
     Attributes:
         id: Its number, which no other worker was ever given.
         oldest: The lowest number of those that took part when it joined.
-        alive: How many workers there were at the last beat, with itself.
+        alive: How many workers there were at the last beat, this one included.
         lost: Set once the lease is lost for good.
     """
 
@@ -110,18 +110,18 @@ class Worker:
             with anyio.CancelScope(shield=True):
                 if self._beats is not None:
                     await self._beats
-                # If it can't be told, the others wait for the end of the lease.
+                # If the database can't be reached, the others wait for the end of the lease.
                 with anyio.move_on_after(self._lease), suppress(JournalError):
                     await self._journal.leave()
         finally:
             self._thread.shutdown(wait=False)
 
     def is_held(self) -> bool:
-        """Whether nobody else can have this worker's jobs at this moment. Cheap: asked right before a POST is sent."""
+        """Whether nobody else can have this worker's jobs at this moment. Cheap: called right before a POST."""
         return not (self._is_lost or self._stop.is_set()) and self._clock() < self._held_until
 
     async def beat(self) -> int:
-        """Beat now; how many workers are alive, 0 if this one is not.
+        """Beat now; returns how many workers are alive, 0 if this one is not.
 
         Raises:
             JournalError: The database could not be asked.
@@ -153,7 +153,7 @@ class Worker:
                 self.alive = alive
             else:
                 self._lose()
-            # Apart, so that the beat does not wait for it.
+            # In a transaction of its own, so that the renewal does not wait for it.
             self._transact([workers.reap(self._lease)])
             return int(alive)
 

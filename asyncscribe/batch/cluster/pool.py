@@ -1,4 +1,4 @@
-"""Recordings in object stores, of which each worker of a shared batch takes some: one lists them, all work on them."""
+"""Recordings in object stores for the workers of a shared batch: one lists them, each takes some."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from asyncscribe.batch.inputs.discovery import BatchItem
 from asyncscribe.batch.inputs.stores import below, signed
 from asyncscribe.batch.journal.postgres import Claim, PostgresJournal, Selection
 
-#: Jobs claimed at once. Those that are claimed and not begun yet can be done by nobody else.
+#: Jobs claimed at once. Nobody else can do those that are claimed and not begun yet.
 CLAIMED = 8
 #: Seconds between two claims while there is nothing to claim.
 PAUSE = 1.0
@@ -24,8 +24,8 @@ PAUSE = 1.0
 class StorePool:
     """Implements `Pool` over a shared journal.
 
-    A listing counts for all workers that had joined when it began, so that however many there are, stores are mostly
-    listed twice: once by the first one, and once for those that joined meanwhile.
+    A listing counts for all workers that had joined when it began. So with any number of workers, stores are mostly
+    listed twice: once by the first worker, and once for those that joined meanwhile.
 
     Args:
         journal: The shared journal.
@@ -34,7 +34,7 @@ class StorePool:
         config: Fingerprint of the configuration.
         left: Jobs that this worker had and could not finish.
         noted: Called with each claim.
-        ping: Seconds from one sign of life of a lister to the next.
+        ping: Seconds between two pings of a lister.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class StorePool:
             if candidates := [_candidate(claim, number) for number in range(len(claim.entries))]:
                 taken.append(candidates)
             else:
-                # Its object was replaced since: nobody asks for what was in it.
+                # Its object was replaced meanwhile: nobody wants the old content.
                 self._left.add(claim.job.key)
                 await self._journal.release(claim.job.key)
         return taken

@@ -1,11 +1,11 @@
-"""The workers of a shared batch as tasks of a Ray cluster, which places them and starts them again.
+"""The workers of a shared batch as tasks of a Ray cluster, which places and restarts them.
 
-Each task runs one worker as a child process, by the command line that a person would type. All that matters is in the
-journal: no task has a state, and any of them may be lost, or be there twice.
+Each task runs one worker as a child process, with the command line that a person would type. All state is in the
+journal, so any task may be lost or run twice.
 
-The journal's address and the API key are in a small argument of the tasks, which Ray keeps in memory and puts into no
-log. The variables of a `runtime_env` would be in `runtime_env_agent.log` on every node, and large objects may be
-spilled to a disk.
+The journal's address and the API key are in a small argument of the tasks, which Ray keeps in memory and never logs.
+The variables of a `runtime_env` would be in `runtime_env_agent.log` on every node, and large objects may be spilled to
+a disk.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from urllib.parse import urlsplit
 
 from asyncscribe.batch.cluster.tether import GRACE
 
-#: Exit codes of a worker that has ended by itself: all done, some failed, wrong usage, an allowance used up.
+#: Exit codes of a worker that ended by itself: all done, some failed, wrong usage, an allowance used up.
 ENDS = frozenset(range(4))
-#: Seconds before a worker that died is started again, so that one that can't live keeps no node busy.
+#: Seconds before a worker that died is started again, so that one that always dies keeps no node busy.
 PAUSE = 2.0
-#: Seconds in which a cluster has to take a connection.
+#: Seconds in which a cluster must accept a connection.
 KNOCK = 10.0
-#: Characters of what a worker has said that are kept: the end has the reason.
+#: Characters that are kept of a worker's stderr: the end has the reason.
 KEPT = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What every worker is to do.
+    """What every worker does.
 
     Attributes:
         arguments: Options of `asyncscribe batch run`, without sources and configuration.
-        config: The configuration as JSON. It can hold a webhook's secret, and is on no command line.
+        config: The configuration as JSON. It can hold a webhook's secret, so it is on no command line.
         environment: Variables of the worker, with the journal's address and the API key.
     """
 
@@ -58,7 +58,7 @@ class Ended:
 
     Attributes:
         code: Its exit code.
-        host: Where it was.
+        host: Where it ran.
         said: The end of what it wrote to stderr.
     """
 
@@ -68,16 +68,16 @@ class Ended:
 
 
 class WorkerDied(Exception):
-    """A worker was killed, or ended otherwise before its work was done. Ray starts it again."""
+    """A worker was killed, or ended before its work was done. Ray starts it again."""
 
 
 def work(order: Order, sources: Sequence[str], name: str) -> Ended:
     """A task: run a worker to its end.
 
     Args:
-        order: What it is to do.
+        order: What it does.
         sources: What is transcribed; paths are absolute.
-        name: What it is called where workers are listed.
+        name: Its name in lists of workers.
 
     Raises:
         WorkerDied: It has to be started again.
@@ -107,10 +107,10 @@ def _command(order: Order, sources: Sequence[str], name: str, folder: Path) -> l
 
 
 def _attend(child: subprocess.Popen[bytes]) -> int:
-    """Wait for a worker; have it end if the task is cancelled."""
+    """Wait for a worker; end it if the task is cancelled."""
     try:
         while True:
-            # Ray cancels by an interrupt that is seen between two instructions only, not in a wait without an end.
+            # Ray cancels by an interrupt that is only noticed between two instructions, not in an endless wait.
             with suppress(subprocess.TimeoutExpired):
                 return child.wait(1.0)
     except BaseException:
@@ -127,9 +127,9 @@ class RayWorkers:
     """Workers on a Ray cluster.
 
     Args:
-        order: What each is to do.
+        order: What each of them does.
         sources: What is transcribed; paths are absolute.
-        name: What their names begin with.
+        name: Prefix of their names.
         count: How many; None for one on each node.
     """
 
@@ -149,14 +149,14 @@ class RayWorkers:
         self.ended: list[Ended] = []
 
     def look(self) -> bool:
-        """Whether some are still at work, or are to be started again."""
+        """Whether some still work, or are to be started again."""
         if self._running:
             over, self._running = self._ray.wait(self._running, num_returns=len(self._running), timeout=0)
             self.ended.extend(map(self._end, over))
         return bool(self._running)
 
     def cancel(self) -> None:
-        """Have all end what they have begun; none is started again."""
+        """Tell all to finish what they have begun; none is started again."""
         for task in self._running:
             self._ray.cancel(task)
 
@@ -164,7 +164,7 @@ class RayWorkers:
         try:
             ended: Ended = self._ray.get(task)
         except self._ray.exceptions.RayError as error:
-            # What no further attempt would change, as a node on which asyncscribe is not installed.
+            # A retry would not help, for example on a node without asyncscribe.
             return Ended(1, "", str(error))
         return ended
 
@@ -174,9 +174,9 @@ def connected(address: str, workers: int | None) -> Iterator[None]:
     """A connection to a Ray cluster.
 
     Args:
-        address: `host:port`, `ray://host:port`, `auto` for the one that this machine belongs to, `local` for one of
-            this process's own.
-        workers: How many are to run, for one of its own.
+        address: `host:port`, `ray://host:port`, `auto` for the cluster of this machine, `local` for a new one in this
+            process.
+        workers: How many are to run; used by `local`.
 
     Raises:
         OSError: There is no cluster.
@@ -198,7 +198,7 @@ def connected(address: str, workers: int | None) -> Iterator[None]:
 
 
 def _knock(address: str) -> None:
-    """Ray itself would try for minutes where nobody answers."""
+    """Fail fast: Ray itself would try for minutes if nobody answers."""
     place = urlsplit(address if "://" in address else f"ray://{address}")
     if place.hostname and place.port:
         socket.create_connection((place.hostname, place.port), timeout=KNOCK).close()
@@ -206,7 +206,7 @@ def _knock(address: str) -> None:
 
 @contextmanager
 def _sigterm_kept() -> Iterator[None]:
-    """Ray takes the signal for itself, and would end the process without cancelling anything."""
+    """Keep our handler: Ray's own would end the process without cancelling anything."""
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield

@@ -1,4 +1,4 @@
-"""A shared journal that is rebuilt: whoever does it has each job before it says what became of it."""
+"""Rebuilds a shared journal: claims each job before it writes its steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from asyncscribe.models.transcript import TranscriptId
 
 
 class RecoveringJournal(PostgresJournal):
-    """Claims a job for each step that it is told."""
+    """Claims a job before each of its steps."""
 
     async def adopt(self, key: int, transcript_id: TranscriptId, audio_url: str | None) -> None:
         """See `Journal`."""
@@ -43,14 +43,14 @@ class RecoveringJournal(PostgresJournal):
 
 @asynccontextmanager
 async def recovering(dsn: str, *, shared_files: bool) -> AsyncGenerator[RecoveringJournal, None]:
-    """Open a shared journal to rebuild it. A copy that took the database's place is taken for the right one.
+    """Open a shared journal to rebuild it. A copy that took the database's place is accepted.
 
     Args:
         dsn: Where the database is.
         shared_files: Whether local paths lead to the same files on all machines.
 
     Raises:
-        JournalError: The database can't be used, or a worker is at a job.
+        JournalError: The database can't be used, or a worker has a job.
     """
     host = socket.gethostname()
     async with (

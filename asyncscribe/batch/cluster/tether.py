@@ -1,6 +1,6 @@
-"""Runs a command line for as long as whoever started it lives: `python -m asyncscribe.batch.cluster.tether batch ...`.
+"""Runs a command line as long as its parent process lives: `python -m asyncscribe.batch.cluster.tether batch ...`.
 
-The other process holds the writing end of this one's stdin, and the system closes that, however the other one ends.
+The parent holds the writing end of this process's stdin, and the system closes that, however the parent ends.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import signal
 import time
 from threading import Thread
 
-#: Seconds that the command has to end what it has begun.
+#: Seconds that the command has to finish what it has begun.
 GRACE = 30.0
 
 
 def main() -> None:
-    """Run what the arguments say as `python -m asyncscribe` does."""
+    """Run the arguments as `python -m asyncscribe` does."""
     Thread(target=_watch, daemon=True).start()
     runpy.run_module("asyncscribe", run_name="__main__", alter_sys=True)
 

@@ -1,7 +1,7 @@
-"""Which recordings a batch has, and what each is called in the output folder.
+"""Which recordings a batch has, and their names in the output folder.
 
-Folders are walked lazily, in a stable order, and nothing is remembered per file of theirs, so a folder may be of any
-size. What two arguments both lead to is found once.
+Folders are walked lazily, in a stable order, and nothing is remembered per file in them, so a folder may have any size.
+A recording that two arguments lead to is found once.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from asyncscribe.batch.inputs.stores import is_store, recordings
 from asyncscribe.errors import SourceError
 from asyncscribe.sources import SignedOnDemand
 
-#: Names that the service's documentation calls audio or video, and those its command line client looks for.
+#: Suffixes that the service's documentation calls audio or video, and those that its command line client looks for.
 MEDIA_SUFFIXES = frozenset(
     ".3ga .3gp .8svx .aac .ac3 .aif .aiff .alac .amr .ape .au .dss .flac .flv .m2ts .m4a .m4b .m4p .m4r .m4v .mka "
     ".mkv .mogg .mov .mp2 .mp3 .mp4 .mpga .mts .mxf .oga .ogg .opus .qcp .ts .tta .voc .wav .webm .wma .wv".split()
 )
 
-#: Those that are names of programs' source code, too.
+#: Those that source code has, too.
 AMBIGUOUS_SUFFIXES = frozenset({".ts", ".mts"})
-#: Bytes of a file that are looked at to tell.
+#: Bytes of a file that are read to tell the two apart.
 PEEKED = 1024
-#: Control characters that are in no text.
+#: Control characters that no text has.
 NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1b")
 
 
@@ -42,9 +42,9 @@ class BatchItem:
 
     Attributes:
         source: A path, a URL, or an object whose URL is signed when it is submitted.
-        name: What it would be called in the output folder: a relative path, its suffix included, without that of a
-            format. Two may have the same; the journal tells them apart.
-        content: Identifies what is in an object of a store; None for paths and URLs.
+        name: Output path without the format's suffix, e.g. `calls/a.mp3`. Two recordings may have the same; the journal
+            tells them apart.
+        content: Identifies the content of an object in a store; None for paths and URLs.
     """
 
     source: Path | str | SignedOnDemand
@@ -54,7 +54,7 @@ class BatchItem:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A place that was named or met, and of which nothing is taken.
+    """A place, named or met on the way, from which nothing is taken.
 
     Attributes:
         path: Where it is.
@@ -69,9 +69,9 @@ class Discovery:
     """Finds the recordings behind the arguments of a batch.
 
     Args:
-        arguments: Folders, files, URLs and prefixes of object stores. A file that is named is taken whatever its name
-            ends in.
-        output: The output folder; transcripts are never looked into, even if it lies in one of the folders.
+        arguments: Folders, files, URLs and prefixes of object stores. A file that is named is taken whatever its
+            suffix.
+        output: The output folder; it is never searched, even inside one of the folders.
     """
 
     def __init__(self, arguments: Sequence[str], output: Path | None = None) -> None:
@@ -95,7 +95,7 @@ class Discovery:
                         yield some
                 continue
             here = self._find(list(arguments), found)
-            # A folder on a slow disk must not block the loop; some hundred entries make the trip to a thread worth it.
+            # A folder on a slow disk must not block the loop; a few hundred entries make a thread worth its cost.
             while some := await loop.run_in_executor(None, lambda here=here: list(islice(here, 250))):  # type: ignore[misc]
                 yield some
 
@@ -124,14 +124,14 @@ class Discovery:
                 yield item
 
     async def count(self) -> int:
-        """How many recordings there are; walks everything once more."""
+        """How many recordings there are; walks everything again."""
         return sum([len(some) async for some in Discovery(self._arguments, self._output).chunks()])
 
     def covers(self, path: Path) -> bool:
-        """Whether a path is one that is named, or below a folder that is."""
+        """Whether a path is named, or below a folder that is."""
         if self._named is None:
             self._named = {
-                Path(os.path.abspath(_top(argument)))  # noqa: PTH100 - as identities are made
+                Path(os.path.abspath(_top(argument)))  # noqa: PTH100 - as for identities
                 for argument in self._arguments
                 if not is_url(argument) and not is_store(argument)
             }
@@ -165,7 +165,7 @@ class Discovery:
         found.took_folder(real)
 
     def _is_sendable(self, path: Path) -> bool:
-        """Whether it is no pipe, socket or device, which would never end or say nothing; it is told if it is one."""
+        """False for a pipe, socket or device, which might never end; it is then added to `unreadable`."""
         try:
             mode = path.stat().st_mode
         except (OSError, ValueError):
@@ -180,7 +180,7 @@ class Discovery:
             status = folder.stat()
             identity = (status.st_dev, status.st_ino)
             real = folder.resolve()
-            # A link that leads to a folder above would be walked for ever.
+            # A link to a folder above would be walked for ever.
             if identity in above or real == self._output or found.has_folder(real):
                 return
             with os.scandir(folder) as entries:
@@ -195,26 +195,26 @@ class Discovery:
                 yield from self._walk(Path(entry.path), above | {identity}, found)
             elif is_media(entry.name) and not found.has_file(real / entry.name):
                 path = Path(entry.path)
-                # The entry itself mostly says that it is a file; asking the disk for each takes far longer.
+                # The entry usually knows that it is a file; asking the disk for each takes far longer.
                 if (_is_file(entry) or self._is_sendable(path)) and not _is_program(path):
                     yield path
 
 
 class _Found:
-    """What the earlier arguments gave. Of files and addresses, of which there may be many, only hashes are kept."""
+    """What earlier arguments led to. Files and addresses may be many, so only their hashes are kept."""
 
     def __init__(self) -> None:
         self._folders: set[Path] = set()
         self._seen: set[int] = set()
 
     def take_address(self, address: str) -> bool:
-        """Whether an address is new; it is not any more."""
+        """Whether an address is new; marks it as known."""
         known = hash(address) in self._seen
         self._seen.add(hash(address))
         return not known
 
     def take_file(self, path: Path) -> bool:
-        """Whether a file that is named is new: not named before, nor met below a folder. It is not new any more."""
+        """Whether a named file is new: neither named before nor met below a folder; marks it as known."""
         try:
             real = path.resolve()
         except (OSError, RuntimeError, ValueError):
@@ -229,7 +229,7 @@ class _Found:
         return bool(self._seen) and hash(real) in self._seen
 
     def has_folder(self, real: Path) -> bool:
-        """Whether the walk of an earlier argument came to a folder: nothing on the way is hidden."""
+        """Whether the walk of an earlier argument came to a folder, which it does if nothing on the way is hidden."""
         for folder in (real, *real.parents) if self._folders else ():
             if folder in self._folders:
                 return True
@@ -238,7 +238,7 @@ class _Found:
         return False
 
     def took_folder(self, real: Path) -> None:
-        """All that is below a folder was taken."""
+        """Everything below a folder was taken."""
         self._folders.add(real)
 
 
@@ -249,14 +249,14 @@ def is_url(argument: str) -> bool:
 
 def is_media(name: str) -> bool:
     """Whether a file's name says that it is audio or video."""
-    return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES  # noqa: PTH122 - called for every file there is
+    return os.path.splitext(name)[1].lower() in MEDIA_SUFFIXES  # noqa: PTH122 - called for every file
 
 
 def _url_name(url: str) -> str:
     # Taken apart by hand: there may be a hundred thousand, and parsing all of them takes a second.
     address = url.partition("://")[2].partition("?")[0].partition("#")[0]
     name = unquote(address.partition("/")[2]).rstrip("/").rpartition("/")[2] or _host(url)
-    # What is a separator or a hidden name elsewhere is none here.
+    # Separators, and the dots of hidden names, are replaced.
     return name.replace("/", "_").replace("\\", "_").replace("\0", "_").lstrip(".") or "recording"
 
 
@@ -268,21 +268,21 @@ def _host(url: str) -> str:
 
 
 def _roots(argument: str) -> Iterator[tuple[Path, Path]]:
-    """The paths that an argument stands for, each with the folder from which its names are taken.
+    """The paths that an argument stands for, each with the folder to which its names are relative.
 
-    A pattern is expanded here where no shell has done so, unless there is a file of just that name.
+    A pattern that no shell has expanded is expanded here, unless a file has exactly that name.
     """
     root = Path(argument)
     if not has_magic(argument) or _exists(root):
         yield root, root
         return
     top = _top(argument)
-    # A pattern that names a suffix means it, one like `*` means recordings.
+    # A pattern with a suffix means just that; one like `*` means recordings.
     any_name = bool(root.suffix) and not has_magic(root.suffix)
     found = False
     for match in iglob(argument, recursive=True):  # noqa: PTH207 - takes relative and absolute patterns alike
         path = Path(match)
-        # A folder that a recursive pattern comes to is met by its own files.
+        # A recursive pattern matches the files of a folder by themselves.
         if (any_name or is_media(path.name)) if not path.is_dir() else "**" not in root.parts:
             found = True
             yield path, top
@@ -292,7 +292,7 @@ def _roots(argument: str) -> Iterator[tuple[Path, Path]]:
 
 
 def _top(argument: str) -> Path:
-    """The place that an argument is about: the folder above a pattern stands for all that it matches."""
+    """The path of an argument; for a pattern, the folder above everything that it matches."""
     return Path(*takewhile(lambda part: not has_magic(part), Path(argument).parts))
 
 
@@ -311,7 +311,7 @@ def _is_folder(path: Path | os.DirEntry[str]) -> bool:
     try:
         return path.is_dir()
     except (OSError, ValueError):
-        # A loop of links, a name that is too long: the job says what is wrong with it.
+        # A loop of links, or a name that is too long: the job says what is wrong.
         return False
 
 
@@ -323,7 +323,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_program(path: Path) -> bool:
-    """Whether a file is text, named as videos are: TypeScript, most of all."""
+    """Whether a file with a video's suffix is text, most likely TypeScript."""
     if path.suffix.lower() not in AMBIGUOUS_SUFFIXES:
         return False
     try:
@@ -331,5 +331,5 @@ def _is_program(path: Path) -> bool:
             begin = file.read(PEEKED)
     except OSError:
         return False
-    # Every packet of a transport stream begins with a G and holds bytes that no text has.
+    # Every packet of a transport stream begins with a G and has bytes that no text has.
     return bool(begin) and not (set(begin) & NO_TEXT)

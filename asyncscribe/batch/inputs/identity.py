@@ -1,7 +1,7 @@
 """What makes two recordings the same, and two configurations.
 
-A file is its content: the same recording under two names is paid once, and a changed file is another recording. It
-is rehashed only when its size or its time of change differs.
+A file is its content: the same recording under two names is paid once, and a changed file is another recording. It is
+rehashed only if size or modification time changed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from asyncscribe.batch.inputs.naming import as_text
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.sources import SignedOnDemand
 
-#: Bytes hashed between two looks at whether the caller still waits.
+#: Bytes hashed between two checks whether the caller still waits.
 CHUNK_BYTES = 1024 * 1024
 
 #: Parameters that sign a URL, in lower case: AWS and Google (by prefix), Azure, CloudFront and older schemes. A URL
-#: that has one of `_SIGNATURES` is signed; then none of these says what the URL leads to.
+#: with one of `_SIGNATURES` is signed, and then all of these are ignored in its identity.
 _SIGNING_PREFIXES = ("x-amz-", "x-goog-")
 _SIGNING = frozenset(
     "awsaccesskeyid googleaccessid expires policy key-pair-id se sp sv sr st spr ske skoid sks skt sktid skv".split()
@@ -45,7 +45,7 @@ class FileStamp:
 
 
 def stamp_of(path: Path) -> FileStamp | None:
-    """Size and time of change of a regular file; None if there is none with anything in it."""
+    """Size and modification time of a regular file; None if it is missing or empty."""
     try:
         status = path.stat()
         return FileStamp(status.st_size, status.st_mtime_ns) if path.is_file() and status.st_size else None
@@ -67,16 +67,16 @@ async def content_of_file(path: Path) -> str:
 
 
 def content_of_url(url: str) -> str:
-    """The identity of what is behind a URL: the URL, without what signs it for a time."""
-    # A list can hold bytes that are no text, which no journal takes; its job says what is wrong with it.
+    """The identity of a URL's content: the URL without a temporary signature."""
+    # A list can hold bytes that are no text, which no journal stores; its job says what is wrong.
     url = url.encode("utf-8", "backslashreplace").decode()
     if "sig" not in url.lower():
-        # No name of a signature is in it. Parsing all of a hundred thousand addresses takes a second.
+        # It has no name of a signature. Parsing a hundred thousand addresses takes a second.
         return f"url:{url}"
     try:
         parts = urlsplit(url)
     except ValueError:
-        # Its job says that it is none.
+        # Its job says that it is no URL.
         return f"url:{url}"
     query = parse_qsl(parts.query, keep_blank_values=True)
     if any(name.lower() in _SIGNATURES for name, _ in query):
@@ -86,12 +86,12 @@ def content_of_url(url: str) -> str:
 
 
 def content_of_item(source: str | SignedOnDemand, content: str | None) -> str:
-    """The identity of what is behind an address, or of an object in a store, which names its version."""
+    """The identity of a URL's content, or of an object in a store, which includes its version."""
     return content or content_of_url(source.name if isinstance(source, SignedOnDemand) else source)
 
 
 def identity_of(source: Path | str | SignedOnDemand) -> str:
-    """What a recording is known by, whatever it is called: its absolute path, or its address without a signature."""
+    """What a recording is known by, apart from its name: its absolute path, or its address without a signature."""
     if isinstance(source, SignedOnDemand):
         return source.name
     if isinstance(source, str) and "://" in source:
@@ -100,7 +100,7 @@ def identity_of(source: Path | str | SignedOnDemand) -> str:
 
 
 def fingerprint(config: TranscriptionConfig) -> str:
-    """The identity of a configuration; nothing of it can be read from it."""
+    """The identity of a configuration, as a hash."""
     canonical = json.dumps(config.to_wire(), sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 

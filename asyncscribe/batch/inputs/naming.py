@@ -1,8 +1,8 @@
-"""What a recording is called in the output folder. Pure.
+"""The names of recordings in the output folder. Pure.
 
-A name has to be written on any file system that a batch may be moved to: two names that differ by case alone, or by how
-accents are written, are one file on macOS and Windows; no part may be longer than 255 bytes with a format's suffix;
-nothing may lead out of the folder.
+A name must work on any file system that a batch may be moved to: on macOS and Windows, names that differ only by case
+or by the encoding of accents are one file; no part can be longer than 255 bytes with a format's suffix; no name must
+lead out of the folder.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import PurePosixPath
 
 #: Bytes of one part of a path, on all usual file systems.
 LONGEST_PART = 255
-#: Bytes kept free for a format's suffix (`.json`, `.text`) and for what tells equal names apart (`~123456`).
+#: Bytes kept free for a format's suffix (`.json`, `.text`) and a variant's number (`~123456`).
 RESERVED = 13
 
 
 def safe(name: str) -> str:
-    """A relative path without what would lead out of a folder, and short enough to be written.
+    """A relative path that can't lead out of a folder, and is short enough to be written.
 
     Args:
         name: Parts between slashes.
@@ -30,7 +30,7 @@ def safe(name: str) -> str:
 
 
 def as_text(name: str) -> str:
-    """A name or a path as a journal can hold it: what is not valid Unicode is escaped, and told apart by a hash."""
+    """A name or path that a journal can store: invalid Unicode is escaped, and a hash keeps it unique."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -41,12 +41,12 @@ def as_text(name: str) -> str:
 
 
 def fold(name: str) -> str:
-    """What two names share if some file system takes them for one."""
+    """The folded form of a name: equal for two names that some file system takes for one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def variants(name: str) -> Iterator[str]:
-    """Names like this one, to be told apart from it: `a~2.wav`, `a~3.wav`, ..."""
+    """Variants of a name: `a~2.wav`, `a~3.wav`, ..."""
     path = PurePosixPath(name)
     for number in count(2):
         yield str(path.with_name(f"{path.stem}~{number}{path.suffix}"))
@@ -56,7 +56,7 @@ def _part(part: str) -> str:
     if part == "..":
         return "__"
     if len(part) >= 2 and part[1] == ":" and part[0].isalpha():
-        # A drive of Windows.
+        # A Windows drive.
         part = f"{part[0]}_{part[2:]}"
     encoded = part.encode()
     room = LONGEST_PART - RESERVED

@@ -1,4 +1,4 @@
-"""How long a recording is, found out without decoding it. Uses PyAV; without it, nothing is known."""
+"""The length of a recording, measured without decoding it. Needs PyAV; without it, every length is unknown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Length:
     """How much audio is in a file.
 
     Attributes:
-        seconds: From its begin to its end.
+        seconds: From start to end.
         channels: Channels of its first audio stream; each is paid for if all are transcribed.
     """
 
@@ -35,12 +35,12 @@ def can_probe() -> bool:
 
 
 async def length_of(path: Path) -> Length | None:
-    """The length of a media file; None if that can't be told."""
+    """The length of a media file; None if unknown."""
     return await asyncio.get_running_loop().run_in_executor(None, _probe, path) if can_probe() else None
 
 
 async def seconds_of(path: Path) -> float | None:
-    """The seconds of a media file; None if that can't be told."""
+    """The seconds of a media file; None if unknown."""
     length = await length_of(path)
     return None if length is None else length.seconds
 

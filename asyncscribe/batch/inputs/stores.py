@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 SCHEMES = ("s3://", "gs://", "az://")
 
-#: How long a signed URL is valid. The service fetches a recording when its turn comes in the account's queue. AWS signs
-#: for seven days at most, and for as long as the credentials last that it signs with.
+#: How long a signed URL is valid. The service fetches a recording when its turn comes in the account's queue. On AWS it
+#: is valid for seven days at most, and no longer than the credentials that sign it.
 LIFETIME = timedelta(hours=12)
 
 #: Objects listed at once.
@@ -37,7 +37,7 @@ class StoredRecording:
 
     Attributes:
         name: Its key below the prefix, as a path that is safe below any folder.
-        content: Identifies what is in it: its address, and what changes when it does.
+        content: Identifies its content: the address, and a version that changes with it.
         size: Bytes.
         source: Signs a URL when it is submitted.
     """
@@ -60,8 +60,9 @@ async def recordings(
 
     Args:
         address: `s3://bucket/prefix`; likewise `gs` and `az`.
-        wanted: Says of a key's last part whether the object is a recording. One that is named itself is taken anyway.
-        lifetime: How long each signed URL is valid, from when it is signed.
+        wanted: Whether an object is a recording, by the last part of its key. An object that is named itself is always
+            taken.
+        lifetime: How long each signed URL is valid from its signing.
 
     Raises:
         ConfigurationError: obstore is not installed.
@@ -90,11 +91,11 @@ async def recordings(
 
 
 def signed(address: str, lifetime: timedelta = LIFETIME) -> SignedOnDemand:
-    """The source of one object whose address is known: it is not listed for that.
+    """The source of one object whose address is known; nothing is listed.
 
     Args:
         address: `s3://bucket/key`; likewise `gs` and `az`.
-        lifetime: How long each signed URL is valid, from when it is signed.
+        lifetime: How long each signed URL is valid from its signing.
 
     Raises:
         ConfigurationError: obstore is not installed, or the address can't be used.
@@ -109,7 +110,7 @@ def signed(address: str, lifetime: timedelta = LIFETIME) -> SignedOnDemand:
 
 
 def below(address: str) -> tuple[str, ...]:
-    """What the content of an object begins with that lies below an address, or at it (`StoredRecording.content`)."""
+    """Prefixes of `StoredRecording.content` for objects below an address, or at it."""
     root, prefix = _split(address)
     return (f"{root}/{prefix}/", f"{root}/{prefix}#") if prefix else (f"{root}/",)
 
@@ -152,7 +153,7 @@ def _signing(store: AzureStore | GCSStore | S3Store, address: str, lifetime: tim
 
 
 def _safe(key: str) -> str:
-    """A key as a relative path: what a file system gives a meaning of its own is replaced, and told apart by a hash."""
+    """A key as a relative path: what is special to file systems is replaced, and a hash keeps it unique."""
     parts = [part.replace("\\", "_").replace("\0", "_") for part in key.split("/")]
     safe = "/".join("_" + part.lstrip(".") if not part or part.startswith(".") else part for part in parts)
     if safe == key:
@@ -163,7 +164,7 @@ def _safe(key: str) -> str:
 
 @contextmanager
 def _told(address: str) -> Iterator[None]:
-    """Make errors of the store short ones, without what was sent to it."""
+    """Turn errors of the store into short ones, without the request."""
     from obstore.exceptions import BaseError
 
     try:

@@ -1,9 +1,9 @@
 """Group commit: the steps of many jobs share the transactions of one connection, on a thread of its own.
 
-A step waits a moment for others, how long depends on what hangs on it:
+A step waits a moment for others:
 
-- What is *done* is waited for, until its commit has ended.
-- What is *noted* is written soon after. That it could not be written is told to whoever comes next.
+- `do` returns when its commit has ended.
+- `note` returns at once, and the step is written soon after. If that fails, the next caller gets the error.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import anyio
 
 from asyncscribe.policies.backoff import Backoff
 
-#: Seconds that a step which is waited for waits for others. At 200 jobs a second, 4 share a commit.
+#: Seconds that a step with a waiting caller waits for others. At 200 jobs a second, 4 share a commit.
 LINGER = 0.02
-#: Seconds that other steps wait for one that is waited for.
+#: Seconds that a note waits for a step with a waiting caller.
 NOTE_LINGER = 0.1
 #: Between attempts while the database is away.
 RETRIES = Backoff(0.1, 2.0, 5.0, 0.25)
@@ -31,25 +31,25 @@ W_contra = TypeVar("W_contra", contravariant=True)
 
 
 class Store(Protocol[W_contra]):
-    """Where steps are kept. All of it is called on one thread."""
+    """Where steps are kept. All methods are called on one thread."""
 
     def open(self) -> None:
         """Connect."""
         ...
 
     def close(self) -> None:
-        """End the connection, whatever state it is in."""
+        """Close the connection, whatever its state."""
         ...
 
     def transact(self, works: Sequence[W_contra], *, durable: bool) -> list[Any]:
-        """Do all of it in one transaction.
+        """Do all works in one transaction.
 
         Args:
-            works: What is done, in this order.
-            durable: Whether it must survive a loss of power once this has returned.
+            works: Done in this order.
+            durable: Whether they must survive a loss of power once this has returned.
 
         Returns:
-            What each gave; a `Refusal` for one whose caller is to get an error although the rest is committed.
+            The result of each; a `Refusal` for one that failed alone, while the rest is committed.
 
         Raises:
             Away: The database can't be reached, and the same works can be done again later.
@@ -59,16 +59,16 @@ class Store(Protocol[W_contra]):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One step of a transaction ended with an error of its own; the others are committed."""
+    """One step of a transaction failed alone; the others are committed."""
 
     error: Exception
 
 
 class Away(Exception):
-    """The database can't be reached for now.
+    """The database can't be reached now.
 
     Attributes:
-        error: What is raised if nobody waits for it to come back.
+        error: Raised if nobody waits for the database to come back.
     """
 
     def __init__(self, error: Exception) -> None:
@@ -84,14 +84,14 @@ class _Pending(NamedTuple, Generic[W]):
 
 
 class Committer(Generic[W]):
-    """Has works done by a store, many in one transaction.
+    """Passes works to a store, many in one transaction.
 
-    Works of one caller are done in the order in which they were told. While the database is away they are tried again
-    with a backoff, for as long as somebody waits or something was noted.
+    Works of one caller are done in the order of the calls. While the database is away they are retried with a backoff,
+    as long as a caller waits or a note is left.
 
     Args:
-        store: Does them.
-        name: The thread's.
+        store: Does the works.
+        name: Name of the thread.
         retries: Seconds between attempts while the database is away.
     """
 
@@ -109,7 +109,7 @@ class Committer(Generic[W]):
         self._closing = False
 
     async def open(self) -> None:
-        """Open the store; its error is raised."""
+        """Open the store; raises what it raises."""
         try:
             with anyio.CancelScope(shield=True):
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._store.open)
@@ -118,7 +118,7 @@ class Committer(Generic[W]):
             raise
 
     async def close(self) -> None:
-        """Have what is pending done, and close the store. A database that is away is not waited for."""
+        """Do what is left, and close the store. Does not wait for a database that is away."""
         self._closing = True
         try:
             with anyio.CancelScope(shield=True):
@@ -128,7 +128,7 @@ class Committer(Generic[W]):
             self._thread.shutdown(wait=False)
 
     async def do(self, work: W, *, durable: bool = False, linger: float = 0.0) -> Any:
-        """Have it done and return its result, once that is committed.
+        """Do it, and return its result once it is committed.
 
         Args:
             work: What is done.
@@ -140,7 +140,7 @@ class Committer(Generic[W]):
         return await future
 
     def note(self, work: W) -> None:
-        """Have it done soon.
+        """Do it soon.
 
         Raises:
             JournalError: An earlier note could not be written.
@@ -166,7 +166,7 @@ class Committer(Generic[W]):
             self._timer.cancel()
             self._timer = None
         if self._committing is not None or not self._pending:
-            # The end of the commit that is under way comes back to this.
+            # Called again when the present commit ends.
             return
         batch, self._pending = self._pending, []
         works = [pending.work for pending in batch]
@@ -184,7 +184,7 @@ class Committer(Generic[W]):
             if self._put_back(batch):
                 return
             results = [Refusal(away.error)] * len(batch)
-        except Exception as error:  # noqa: BLE001 - it is passed on to all who wait
+        except Exception as error:  # noqa: BLE001 - passed on to all callers
             results = [Refusal(error)] * len(batch)
         self._attempts = 0
         for pending, result in zip(batch, results, strict=True):
@@ -198,7 +198,7 @@ class Committer(Generic[W]):
         if future is None:
             self._broken = result.error if isinstance(result, Refusal) else self._broken
         elif future.done():
-            # Cancelled meanwhile: nobody asks.
+            # Cancelled meanwhile: nobody waits.
             return
         elif isinstance(result, Refusal):
             future.set_exception(result.error)
@@ -206,7 +206,7 @@ class Committer(Generic[W]):
             future.set_result(result)
 
     def _put_back(self, batch: Sequence[_Pending[W]]) -> bool:
-        """Whether these are tried again later: those that are still wanted."""
+        """Keep the works that are still wanted, to be tried again; False if the committer closes."""
         if self._closing:
             return False
         self._pending[:0] = [pending for pending in batch if pending.future is None or not pending.future.done()]
@@ -225,6 +225,6 @@ class Committer(Generic[W]):
         self._commit_pending()
         while self._committing is not None:
             await asyncio.wait([self._committing])
-            # Its callback, which may start the next, comes after this task's.
+            # The commit's callback, which may start the next one, runs after this task wakes.
             await asyncio.sleep(0)
             self._commit_pending()

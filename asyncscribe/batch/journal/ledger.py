@@ -10,7 +10,7 @@ from asyncscribe.batch.journal.records import Journal
 from asyncscribe.lifecycle import JobState
 from asyncscribe.models.transcript import TranscriptId
 
-#: The name of the time at which a job ended at the service, which is no state: nobody knows of it at that moment.
+#: The name of the time at which a job ended at the service. It is no state: it is known only afterwards.
 ENDED = "ended"
 
 
@@ -20,17 +20,17 @@ Check = Callable[[], Awaitable[None]]
 class JournalLedger:
     """Writes a job's steps into the journal.
 
-    When it came into which state is kept in memory until the next step is written: it is for the report, and not worth
+    The times of its states are kept in memory until the next step is written: they serve the report, and are not worth
     a commit.
 
     Args:
-        journal: Where to.
+        journal: Where the steps are kept.
         key: The job's number there.
-        times: Unix seconds by state, as they stand in the journal.
-        check: Called before an upload is kept; what it raises ends the job.
+        times: Unix seconds by state, as in the journal.
+        check: Called before an upload is kept; an error of it ends the job.
 
     Attributes:
-        times: Unix seconds by state, with those that are not written yet.
+        times: Unix seconds by state, including those not written yet.
     """
 
     def __init__(self, journal: Journal, key: int, times: Mapping[str, float], check: Check | None = None) -> None:
@@ -40,7 +40,7 @@ class JournalLedger:
         self.times = dict(times)
 
     def moved(self, state: JobState) -> None:
-        """Remember when."""
+        """Remember the time."""
         self.times[state.value] = round(time.time(), 3)
 
     async def uploaded(self, audio_url: str) -> None:
@@ -54,7 +54,7 @@ class JournalLedger:
         await self._journal.submitting(self._key, audio_url, since.timestamp(), self.times)
 
     def permit(self) -> None:
-        """Everything is permitted to whoever has the journal alone."""
+        """Everything is permitted: nobody else has the journal."""
 
     async def refused(self) -> None:
         """Write it."""

@@ -1,4 +1,4 @@
-"""What brings a journal of version 2 up to date: there, recordings were known by their names alone."""
+"""Migrates a journal of version 2, in which recordings were known by their names alone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from asyncscribe.batch.inputs.identity import identity_of
 from asyncscribe.batch.inputs.naming import fold, variants
 
-#: Stands for the service that is embedded in the command: its address is another every time.
+#: Stands for the embedded server, whose address changes with every run.
 EMBEDDED = "embedded"
-#: What transcripts were written as.
+#: The formats of transcripts.
 _FORMATS = ("json", "text", "txt", "srt", "vtt")
 
 _TABLES = (
@@ -54,7 +54,7 @@ _TABLES = (
 
 
 def migrate_to_identities(connection: sqlite3.Connection, folder: Path) -> None:
-    """Bring version 2 to version 3.
+    """Migrate version 2 to version 3.
 
     Args:
         connection: In a transaction.
@@ -82,7 +82,7 @@ def migrate_to_identities(connection: sqlite3.Connection, folder: Path) -> None:
             "INSERT OR IGNORE INTO recordings_by_identity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (identity, name, folded, source, size, modified, content, seconds, job, files, problem),
         ).rowcount:
-            # The file is there under this name already, whatever it is like. And what was named twice is kept twice.
+            # Its files have this name, so it stays, and only `folded` is varied. A source named twice is kept twice.
             folded = next(more)
             identity = f"{identity_of(address)}#{folded}"
     connection.execute("DROP TABLE recordings")

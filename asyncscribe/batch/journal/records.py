@@ -1,10 +1,9 @@
-"""What a batch remembers, and the steps in which it does.
+"""What a batch remembers, and in which steps.
 
-A **recording** is a path or an address, which is its **identity**, with a **name** in the output folder that it was
-given once and keeps. Its **content** is a hash of its bytes, or an address. Service, content and **configuration**
-together are a **job**, which is paid for once, however many recordings have the same content. Size and time of change
-only say whether a file has to be hashed again. Each **file** in the output folder is known with the job whose text
-is in it.
+A **recording** is a path or an address, its **identity**, with a **name** in the output folder that is given once and
+kept. Its **content** is a hash of its bytes, or an address. Service, content and **configuration** together identify a
+**job**, which is paid for once, however many recordings have the same content. Size and modification time only decide
+whether a file is hashed again. For each **file** in the output folder, the job whose text is in it is kept.
 """
 
 from __future__ import annotations
@@ -22,40 +21,49 @@ from asyncscribe.models.transcript import TranscriptId
 
 
 class SavedState(StrEnum):
-    """The last step of a job that is known to be done."""
+    """The last step of a job that was recorded."""
 
     FOUND = "found"
-    """Nothing was done yet that is worth keeping."""
+    """Nothing worth keeping was done yet."""
     UPLOADED = "uploaded"
     """Its audio is at the service, for 24 hours at least."""
     SUBMITTING = "submitting"
-    """A request that may have made a paid job was begun."""
+    """A request that may have created a paid job was begun."""
     SUBMITTED = "submitted"
     """The service has it."""
     COMPLETED = "completed"
     """Its transcript was written."""
     FAILED = "failed"
-    """The service refused it or failed it; it is left alone unless that is asked for."""
+    """The service refused it or failed it; it is left alone unless a retry is asked for."""
+
+
+#: The status that users see for a recording without a job, or whose job was not begun.
+PENDING = "pending"
+
+
+def status_of(step: SavedState | None) -> str:
+    """The last step as users see it; None for a recording without a job."""
+    return PENDING if step is None or step is SavedState.FOUND else step.value
 
 
 class JobRecord(msgspec.Struct, frozen=True):
     """What is known of one job.
 
     Attributes:
-        key: The journal's own number of it.
-        service: Where it is done.
+        key: Its number in the journal.
+        service: Where it runs.
         content: Identifies what is transcribed.
         config: Fingerprint of the configuration.
         step: How far it got.
         audio_url: Where the service reads the audio.
         uploaded: Unix seconds of the upload; None for a URL.
-        doubtful_url: The URL of a submission whose end is not known.
-        doubtful_since: When it began, Unix seconds of the service's clock.
+        doubtful_url: The URL of a submission in doubt.
+        doubtful_since: When that began, Unix seconds of the service's clock.
         ids: The service's ids of its submissions, oldest first.
         reason: Why it failed.
         category: The kind of failure.
-        audio_seconds: Length of the audio, as the service or a probe told.
-        times: Unix seconds at which it came into each state, by state.
+        audio_seconds: Length of the audio, as the service or a probe reported.
+        times: Unix seconds at which it entered each state, by state.
     """
 
     key: int
@@ -80,7 +88,7 @@ class JobRecord(msgspec.Struct, frozen=True):
 
     @property
     def resume(self) -> ResumePoint:
-        """The same, as a job picks it up."""
+        """The same, as the engine resumes it."""
         return ResumePoint(
             audio_url=self.audio_url,
             uploaded=_moment(self.uploaded),
@@ -95,13 +103,13 @@ class Recording:
     """One recording of the batch.
 
     Attributes:
-        identity: Its absolute path, or its address without what signs that for a time.
+        identity: Its absolute path, or its address without a temporary signature.
         name: Its relative path in the output folder, without a format's suffix.
-        source: Its path or address, as it is shown.
+        source: Its path or address, as shown.
         size: Bytes; None for a URL.
         modified: Nanoseconds of its last change; None for a URL.
-        content: Identifies what is in it; None until it was read.
-        seconds: Length of its audio as probed; None if it was not.
+        content: Identifies what is in it; None until it is read.
+        seconds: Length of its audio as probed; None if it was not probed.
     """
 
     identity: str
@@ -118,10 +126,10 @@ class Entry:
     """A recording and its present job.
 
     Attributes:
-        recording: The recording as it was when it was last looked at.
+        recording: The recording as last seen.
         job: Its job; None before it has one.
         files: Which job's transcript is in each of its files, by format.
-        problem: What kept it from being transcribed when that was last tried, if the next run tries it again.
+        problem: Why the last try failed, if the next run tries again.
     """
 
     recording: Recording
@@ -130,24 +138,29 @@ class Entry:
     problem: str | None = None
 
     @property
+    def status(self) -> str:
+        """Its state as users see it."""
+        return status_of(self.job.step if self.job else None)
+
+    @property
     def written(self) -> bool:
         """Whether a file has the transcript of its present job."""
         return self.job is not None and self.job.key in self.files.values()
 
     @property
     def reason(self) -> str | None:
-        """Why it is not transcribed: how its job failed, or what kept it from being tried to the end."""
+        """Why it is not transcribed: why its job failed, or why the last try did."""
         return (self.job.reason if self.job else None) or self.problem
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A recording that the journal does not know.
+    """A recording that the journal does not know yet.
 
     Attributes:
-        identity: Its absolute path, or its address without what signs that for a time.
-        source: The same as it is shown.
-        name: What it would be called if nothing else were called so.
+        identity: Its absolute path, or its address without a temporary signature.
+        source: The same, as shown.
+        name: The name it gets if that is free.
     """
 
     identity: str
@@ -158,29 +171,29 @@ class Newcomer:
 class Journal(Protocol):
     """Remembers a batch.
 
-    Steps are kept in the order in which they are told. `times` are all that are known of the job: Unix seconds by the
-    state that it came into. That a submission begins has been kept for good when the `await`
-    of it returns; other steps may be lost with the process, if the next run can make up for that without paying again.
+    Steps are kept in the order of the calls. `times` are all known times of the job: Unix seconds by the state that it
+    entered. `submitting` returns once its step is kept for good; other steps may be lost with the process, as long as
+    the next run can make up for that without paying again.
     """
 
     async def bind(self, service: str, *, lasting: bool) -> None:
-        """Say at which service jobs are done from now on.
+        """Set the service at which jobs run from now on.
 
-        What was begun at one that has ended with its process (not `lasting`) is begun again. What other services have
-        is left as it is.
+        What was begun at a service that ended with its process (not `lasting`) is begun again. Jobs of other services
+        are left as they are.
         """
         ...
 
     async def fact(self, name: str) -> str | None:
-        """Something that was kept about the batch; None if it was not."""
+        """A fact about the batch; None if it was never kept."""
         ...
 
     async def keep_fact(self, name: str, value: str) -> None:
-        """Keep it."""
+        """Keep a fact about the batch."""
         ...
 
     async def latest_ids(self, service: str, limit: int) -> list[TranscriptId]:
-        """The newest ids that a service gave, the newest first."""
+        """The newest ids that a service gave, newest first."""
         ...
 
     async def entries(self, identities: Sequence[str]) -> dict[str, Entry]:
@@ -188,22 +201,22 @@ class Journal(Protocol):
         ...
 
     async def name(self, newcomers: Sequence[Newcomer]) -> list[Entry | None]:
-        """Give newcomers their names, and return what is known of them then; None for one whose name is taken.
+        """Give newcomers their names and return their entries; None for one whose name is taken.
 
         Names are compared as file systems do that fold case and normalise.
         """
         ...
 
     async def alike(self, newcomer: Newcomer) -> list[Entry]:
-        """The recordings that have a newcomer's name, or were given one like it because it was taken."""
+        """The recordings that have a newcomer's name, or a variant of it because it was taken."""
         ...
 
     async def name_apart(self, newcomer: Newcomer) -> Entry:
-        """Give a newcomer whose name is taken one like it."""
+        """Give a newcomer whose name is taken a variant of it."""
         ...
 
     async def take_over(self, identity: str, newcomer: Newcomer) -> Entry:
-        """A recording that is known has moved: the newcomer is that one."""
+        """A known recording has moved: the newcomer takes its place."""
         ...
 
     def all(self) -> AsyncIterator[Entry]:
@@ -211,7 +224,7 @@ class Journal(Protocol):
         ...
 
     async def assign(self, recordings: Sequence[Recording], config: str) -> list[JobRecord]:
-        """Keep recordings whose content is known, and return the job of each content with this configuration."""
+        """Keep recordings whose content is known, and return the job of each with this configuration."""
         ...
 
     async def keep(self, recording: Recording) -> None:
@@ -227,7 +240,7 @@ class Journal(Protocol):
         ...
 
     async def refused(self, key: int) -> None:
-        """The submission made no job."""
+        """The submission created no job."""
         ...
 
     async def submitted(self, key: int, transcript_id: TranscriptId, times: Mapping[str, float]) -> None:
@@ -235,7 +248,7 @@ class Journal(Protocol):
         ...
 
     async def rewriting(self, identity: str, formats: Sequence[str]) -> None:
-        """Files of a recording are about to be written over: until that is kept, what is in them is not known."""
+        """Files of a recording are about to be overwritten: until that is kept, their content is unknown."""
         ...
 
     async def completed(
@@ -253,23 +266,23 @@ class Journal(Protocol):
         ...
 
     async def timed(self, key: int, times: Mapping[str, float]) -> None:
-        """More is known of when things happened to a job."""
+        """More times of a job are known."""
         ...
 
     async def problem(self, recording: Recording, text: str) -> None:
-        """Something kept a recording from being transcribed; for the record."""
+        """Record why a recording could not be transcribed."""
         ...
 
     async def begin_again(self, key: int) -> JobRecord:
-        """A failed job is to be tried as if it were new."""
+        """Try a failed job as if it were new."""
         ...
 
     async def adopt(self, key: int, transcript_id: TranscriptId, audio_url: str | None) -> None:
-        """A job of the service's turned out to be this one."""
+        """A transcript at the service turned out to be this job's."""
         ...
 
     async def limit(self, moment: float, limit: int) -> None:
-        """From this moment (Unix seconds) on, so many jobs could be in flight."""
+        """From this moment (Unix seconds) on, `limit` jobs could be in flight."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Rows of a journal's tables as the records that they are, whatever database keeps them."""
+"""Rows of a journal's tables as records, whichever database keeps them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JOB = (
 )
 #: The columns of a recording and its job, for `entry_of`.
 ENTRY = f"identity, name, source, size, modified, recordings.content, seconds, files, problem, {JOB}"
-#: Where those are.
+#: The tables of those columns.
 JOINED = "recordings LEFT JOIN jobs ON jobs.key = recordings.job"
 
 _STEPS = {step.value: step for step in SavedState}
@@ -28,7 +28,7 @@ _FILES = msgspec.json.Decoder(dict[str, int])
 
 
 def text_of(values: Mapping[str, float]) -> str:
-    """As it is kept in a column."""
+    """Values as text for a column."""
     return msgspec.json.encode(values).decode()
 
 

@@ -1,13 +1,13 @@
 """The journal of one machine: an SQLite file in the output folder.
 
-`sqlite3` is used on one thread of its own, and a commit is not made for each step: steps wait a moment for others, so
-that many jobs at once cost few commits. How long depends on what hangs on a step:
+`sqlite3` runs on a thread of its own, and not each step is a commit: steps wait a moment for others, so that many jobs
+at once cost few commits. How long depends on the step:
 
-- What is read is read at once.
-- That a submission begins, or an upload has ended, is waited for, with the disk synced for the former: it survives the
-  loss of power.
-- That a job was submitted or has ended is written soon after. If the process is killed before, the submission is looked
-  for, or the transcript fetched once more, and nothing is paid again.
+- Reads are done at once.
+- The start of a submission and the end of an upload are waited for. The former also syncs the disk, so that it survives
+  the loss of power.
+- The id and the end of a job are written soon after. If the process is killed before, the submission is looked up, or
+  the transcript fetched once more, and nothing is paid again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from asyncscribe.models.transcript import TranscriptId
 
 #: Entries read at once when all are read.
 PAGE = 500
-#: Names like one that are looked at for a recording that has moved.
+#: Variants of a name that are checked for a recording that has moved.
 MOST_ALIKE = 20
 
 __all__ = ["JOURNAL_NAME", "MIGRATIONS", "SqliteJournal"]
@@ -40,11 +40,11 @@ T = TypeVar("T")
 
 
 class SqliteJournal:
-    """A journal in a file. An async context manager, which holds the folder as long as it writes.
+    """A journal in a file. An async context manager that holds the folder while it writes.
 
     Args:
         folder: The output folder; made if it is missing, unless `read_only`.
-        read_only: Only look; another process may be writing meanwhile.
+        read_only: Only read; another process may be writing meanwhile.
 
     Raises (on entering):
         JournalBusy: Another process works on this folder.
@@ -76,11 +76,11 @@ class SqliteJournal:
         await self._committer.close()
 
     async def _do(self, work: Work[T], *, durable: bool = False, linger: float = 0.0) -> T:
-        """Have it done and return its result, once that is committed."""
+        """Do it, and return its result once it is committed."""
         return cast(T, await self._committer.do(work, durable=durable, linger=linger))
 
     def _note(self, work: Work[Any]) -> None:
-        """Have it done soon."""
+        """Do it soon."""
         self._committer.note(work)
 
     async def bind(self, service: str, *, lasting: bool) -> None:
@@ -146,7 +146,7 @@ class SqliteJournal:
                 (newcomer.identity, newcomer.source, identity),
             )
             entry = _known(connection, newcomer.identity)
-            assert entry is not None  # noqa: S101 - tells the type checker that what was just renamed is there
+            assert entry is not None  # noqa: S101 - for the type checker: it was renamed just now
             return entry
 
         return await self._do(work)
@@ -304,7 +304,7 @@ class SqliteJournal:
         )
 
 
-#: What an ended service had is begun again; the transcripts that were written are there all the same.
+#: Jobs of a service that has ended are begun again; the transcripts that were written remain.
 _FORGET = (
     "UPDATE jobs SET audio_url = NULL, uploaded = NULL, doubtful_url = NULL, doubtful_since = NULL, ids = '[]', "
     "step = CASE step WHEN 'completed' THEN step ELSE 'found' END WHERE service = ?"
@@ -317,7 +317,7 @@ def _known(connection: sqlite3.Connection, identity: str) -> Entry | None:
 
 
 def _name(connection: sqlite3.Connection, newcomer: Newcomer) -> Entry | None:
-    # A name that is there already, or an identity, is left as it is.
+    # A name or identity that exists is left as it is.
     connection.execute(
         "INSERT OR IGNORE INTO recordings (identity, name, folded, source) VALUES (?, ?, ?, ?)",
         (newcomer.identity, newcomer.name, fold(newcomer.name), newcomer.source),
@@ -326,7 +326,7 @@ def _name(connection: sqlite3.Connection, newcomer: Newcomer) -> Entry | None:
 
 
 def _assign(connection: sqlite3.Connection, recording: Recording, service: str, config: str, times: str) -> JobRecord:
-    # The update changes nothing, and makes `RETURNING` give the row that was there.
+    # The update changes nothing, but makes `RETURNING` give the existing row.
     row = connection.execute(
         "INSERT INTO jobs (service, content, config, times) VALUES (?, ?, ?, ?) "  # noqa: S608
         "ON CONFLICT (service, content, config) DO UPDATE SET content = excluded.content "

@@ -1,4 +1,4 @@
-"""The file of an SQLite journal: opened, locked, brought up to date, written to in transactions."""
+"""The file of an SQLite journal: opens, locks, migrates it, and writes in transactions."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection, Path], None], ...] = (
     CREATE TABLE limits (moment REAL NOT NULL, jobs INTEGER NOT NULL);
     CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
-    # What kept it from being transcribed when that was last tried.
+    # Why the last try failed.
     "ALTER TABLE recordings ADD COLUMN problem TEXT;",
-    # Jobs by service, recordings by identity, files by the job that is in them.
+    # Jobs by service, recordings by identity, files by the job whose transcript is in them.
     migrate_to_identities,
 )
 
@@ -71,7 +71,7 @@ class SqliteFile:
 
     Args:
         folder: The output folder; made if it is missing, unless `read_only`.
-        read_only: Only look; another process may be writing meanwhile.
+        read_only: Only read; another process may be writing meanwhile.
 
     Attributes:
         path: The file.
@@ -83,7 +83,7 @@ class SqliteFile:
         self.connection: sqlite3.Connection | None = None
         self._read_only = read_only
         self._lock = FileLock(folder / LOCK_NAME, thread_local=False)
-        #: What has to be undone once it is closed.
+        #: What is cleaned up on closing.
         self._exit = ExitStack()
 
     def open(self) -> None:
@@ -126,8 +126,8 @@ class SqliteFile:
         except JournalError:
             if not os.access(self.path, os.R_OK) or os.access(self.path.parent, os.W_OK):
                 raise
-        # An older version has to be brought up to date, and SQLite can't read a journal in a folder where it can't
-        # write: either is done with a copy.
+        # An older version has to be migrated, and SQLite can't read a journal in a folder where it can't write: both
+        # work on a copy.
         folder = Path(self._exit.enter_context(TemporaryDirectory(prefix="asyncscribe-")))
         try:
             for suffix in ("", "-wal"):
@@ -150,7 +150,7 @@ class SqliteFile:
                 database, uri=uri, timeout=10, isolation_level=None, check_same_thread=False, cached_statements=64
             )
             try:
-                # The first read of the file; a damaged one is found here and not after something was paid for.
+                # The first read of the file: a damaged one is detected here, before anything is paid for.
                 problem = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
             except BaseException:
@@ -229,7 +229,7 @@ class SqliteFile:
 
 
 class _Translated:
-    """Makes errors of SQLite the ones that users see."""
+    """Turns errors of SQLite into those that users see."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

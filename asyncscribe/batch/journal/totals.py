@@ -1,4 +1,4 @@
-"""What a journal adds up to, whoever counts it."""
+"""The totals of a journal, whoever counts them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ class Totals:
     """The counts of a batch.
 
     Attributes:
-        recordings: All of them, by the last step of their job.
-        waiting: Recordings that have no job yet.
-        problems: Recordings that could not be transcribed when that was last tried; the next run tries again.
+        recordings: Those whose job was begun, by its last step.
+        pending: The others: without a job, or with one that was not begun.
+        problems: How many of both could not be transcribed at the last try; the next run tries again.
         audio_seconds: Length of what was transcribed, each job once.
         submissions: Paid or unpaid submissions of all jobs.
         resubmissions: Of those, the ones after a failure of the service.
-        detected: Jobs of which it is known when they ended at the service.
-        detection_seconds: How long after that this was noticed, all together.
+        detected: Jobs whose end at the service has a known time.
+        detection_seconds: Seconds from those ends until they were noticed, summed.
         failures: Failed jobs by kind.
         reasons: Why the first recordings failed, or could not be transcribed, by name.
     """
 
     recordings: Counter[str] = field(default_factory=Counter)
-    waiting: int = 0
+    pending: int = 0
     problems: int = 0
     audio_seconds: float = 0.0
     submissions: int = 0

@@ -1,1 +1,1 @@
-"""A lost journal, made again from the output folder and the account's list."""
+"""Rebuilds a lost journal from the output folder and the account's list."""

@@ -1,8 +1,8 @@
-"""Which transcript is of which file, told by length, where nothing better is known of either. Pure.
+"""Matches transcripts and files by length, if nothing better is known of them. Pure.
 
-The service tells the length of an uploaded recording in whole seconds, rounded up; a container may tell another one,
-by a little. So pairs of just the same length are looked for first, then those a second apart. A pair is sure only if
-neither could belong to anything else, and the file has not changed since the transcript was made.
+The service reports the length of an uploaded recording in whole seconds, rounded up; a container may report a slightly
+different one. So pairs of equal length are matched first, then those a second apart. A pair is sure only if neither
+could belong to anything else, and the file has not changed since the transcript was made.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from asyncscribe.models.transcript import TranscriptId
 
 T = TypeVar("T")
 
-#: Candidates that are named.
+#: Candidates that are reported.
 MOST_CANDIDATES = 5
 
 
@@ -28,7 +28,7 @@ class Heard:
 
     Attributes:
         id: The service's id.
-        audio_url: The upload it was made of.
+        audio_url: The upload it was made from.
         seconds: Length of its audio.
         created: When the service took it, UTC.
     """
@@ -45,8 +45,8 @@ class Unheard:
 
     Attributes:
         key: The job.
-        seconds: Length of its audio; None if that can't be told.
-        modified: When its file was changed last, UTC.
+        seconds: Length of its audio; None if unknown.
+        modified: When its file was last changed, UTC.
     """
 
     key: int
@@ -56,11 +56,11 @@ class Unheard:
 
 @dataclass(slots=True)
 class Matches:
-    """What belongs together.
+    """Jobs and their transcripts.
 
     Attributes:
         sure: The transcript of a job, by the job.
-        candidates: Some transcripts that may be of a job, by the job; each may be of another one, or of none.
+        candidates: Transcripts that may belong to a job, by the job; each may belong to another one, or to none.
     """
 
     sure: dict[int, Heard] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Matches:
 
 
 def match(jobs: Sequence[Unheard], transcripts: Iterable[Heard]) -> Matches:
-    """Find pairs."""
+    """Match jobs and transcripts."""
     heard: defaultdict[int, list[Heard]] = defaultdict(list)
     for transcript in transcripts:
         heard[math.ceil(transcript.seconds)].append(transcript)
@@ -89,7 +89,7 @@ def match(jobs: Sequence[Unheard], transcripts: Iterable[Heard]) -> Matches:
 def _pair(
     unheard: defaultdict[int, list[Unheard]], heard: defaultdict[int, list[Heard]], apart: int, matches: Matches
 ) -> bool:
-    """Take the pairs of which neither side has a choice; whether there was one."""
+    """Take the pairs in which neither side has a choice; whether there was one."""
     found = False
     for seconds in [length for length, jobs in unheard.items() if jobs]:
         jobs, near = unheard[seconds], _near(heard, seconds, apart)
@@ -106,7 +106,7 @@ def _pair(
 
 
 def _near(lengths: defaultdict[int, list[T]], seconds: int, apart: int) -> list[T]:
-    """Up to two of those within a distance: enough to know whether there is a choice."""
+    """Up to two per length within a distance: enough to know whether there is a choice."""
     return [one for length in range(seconds - apart, seconds + apart + 1) for one in lengths.get(length, ())[:2]]
 
 

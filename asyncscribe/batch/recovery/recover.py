@@ -1,9 +1,9 @@
-"""A lost journal, rebuilt from what the output folder and the account's list say, so that nothing is paid again.
+"""Rebuilds a lost journal from the output folder and the account's list, so that nothing is paid again.
 
-What is sure is taken over: the service's documents in the output folder name their transcripts, and addresses stand in
-the list. An uploaded file stands there under an address that says nothing of it, so it is known by its length only. It
-is taken over where just one file and just one transcript have that length. Other files are marked as failed, with the
-transcripts that might be theirs, and left alone by the next run: to pay for one again is then somebody's decision.
+Sure matches are adopted: the service's documents in the output folder name their transcripts, and the list shows
+addresses. Uploaded files are listed under addresses that don't identify them, so they are matched by length, if only
+one file and one transcript have that length. Other files are marked as failed, with the transcripts that might be
+theirs, and left alone by the next run, so that paying again is the user's decision.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from asyncscribe.sources import SignedOnDemand, name_of
 
 #: How long before the first document the batch may have begun.
 LONGEST_JOB = timedelta(days=1)
-#: What the address of an upload has in it.
+#: Part of the address of every upload.
 UPLOADED = "/upload/"
-#: Transcripts that are asked for at once.
+#: Transcripts that are requested at once.
 AT_ONCE = 16
 #: The kind of failure of a file that might have been transcribed already.
 AMBIGUOUS = "ambiguous"
@@ -44,13 +44,13 @@ AMBIGUOUS = "ambiguous"
 
 @dataclass(slots=True)
 class Recovered:
-    """What a recovery came to.
+    """The result of a recovery.
 
     Attributes:
         written: Recordings whose document is in the output folder.
         adopted: Recordings whose transcript was found in the account.
         ambiguous: Files that might have been transcribed already, and the transcripts that might be theirs.
-        new: Recordings of which there is no trace.
+        new: Recordings without a trace.
     """
 
     written: int = 0
@@ -61,13 +61,13 @@ class Recovered:
 
 @dataclass(slots=True)
 class _Open:
-    """What is not settled yet.
+    """The unsettled part of a recovery.
 
     Attributes:
         known: Transcripts that are accounted for.
         settled: Jobs whose transcript is known.
-        jobs: Recordings of which the output folder says nothing.
-        newer: Recordings that were changed after their transcript was written, and that transcript, by job.
+        jobs: Recordings without a document in the output folder.
+        newer: Recordings that changed after their transcript was written, and that transcript, by job.
     """
 
     known: set[TranscriptId]
@@ -84,7 +84,7 @@ async def recover(
     config: TranscriptionConfig,
     since: datetime | None = None,
 ) -> Recovered:
-    """Fill in what a journal does not know.
+    """Fill in what the journal lacks.
 
     Args:
         client: An open client of the account that the batch was run with.
@@ -92,7 +92,7 @@ async def recover(
         output: The output folder, or a prefix of an object store.
         sources: The sources of the batch, as it was run.
         config: The configuration of the batch, as it was run.
-        since: Transcripts made before are not looked at; default: a day before the oldest document in `output`.
+        since: Older transcripts are ignored; default: a day before the oldest document in `output`.
 
     Raises:
         ServiceError: The account's list is unavailable.
@@ -111,7 +111,7 @@ async def recover(
             if recording is not None:
                 (job,) = await journal.assign([recording], fingerprint(config))
                 await _sort(journal, item, recording, job, written.get(recording.name), open_jobs, recovered)
-    # What has the content of another file, whose transcript is there, gets that.
+    # A changed file gets the transcript of another file with the same content, if that exists.
     for key, (items, transcript_id) in open_jobs.newer.items():
         if key not in open_jobs.settled:
             await _leave(journal, key, items, [transcript_id], recovered)
@@ -133,7 +133,7 @@ async def _sort(
     """Settle the job of a recording, or keep it for the search."""
     begun = job.ids or job.doubtful_url is not None or job.step is SavedState.FAILED
     if begun and job.key not in open_jobs.settled:
-        # By a batch that went on without what was lost.
+        # By a batch that was continued without the lost journal.
         open_jobs.known.update(job.ids)
     elif document is None:
         open_jobs.jobs.append((item, job))
@@ -157,7 +157,7 @@ async def _search(
 ) -> None:
     """Look for the transcripts of jobs in the account."""
     by_url: dict[str, ListItem] = {}
-    # A signed URL has the bucket in its host or in its path, and the key in its path.
+    # A signed URL has the bucket in its host or its path, and the key in its path.
     by_path: dict[str, ListItem] = {}
     uploads: list[ListItem] = []
     async for listed in client.list():
@@ -210,7 +210,7 @@ async def _match_lengths(
 async def _leave(
     journal: Journal, key: int, items: Sequence[BatchItem], ids: list[TranscriptId], recovered: Recovered
 ) -> None:
-    """Have a job left alone, and say what may be its transcript."""
+    """Mark a job to be left alone, with the transcripts that may be its own."""
     recovered.ambiguous.update({item.name: ids for item in items})
     await journal.failed(key, f"may have been transcribed already, as {' or '.join(ids)}", AMBIGUOUS, {})
 
@@ -223,7 +223,7 @@ async def _unheard(key: int, item: BatchItem) -> Unheard:
 
 
 async def _lengths(client: AsyncClient, uploads: Sequence[ListItem]) -> list[Heard]:
-    """The lengths of uploads, which only their transcripts tell; a few are asked for at once."""
+    """The lengths of uploads, which only their transcripts have; a few are requested at once."""
     heard: list[Heard] = []
     left = iter(uploads)
 
@@ -256,5 +256,5 @@ async def _recording(journal: Journal, item: BatchItem) -> Recording | None:
 
 
 def _is_newer(recording: Recording, document: Document) -> bool:
-    """Whether a file was changed after its transcript was written, which is then perhaps of something else."""
+    """Whether a file changed after its transcript was written, which may then be of something else."""
     return recording.modified is not None and recording.modified / 1e9 > document.written.timestamp()

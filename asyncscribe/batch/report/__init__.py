@@ -1,4 +1,4 @@
-"""A batch as one HTML page that needs nothing else: totals, timeline, failures, every transcript to read and hear."""
+"""A batch as one self-contained HTML page: totals, timeline, failures, and all transcripts to read and hear."""
 
 from asyncscribe.batch.report.jobs import report_jobs
 from asyncscribe.batch.report.page import ReportJob, ReportSummary, write_report

@@ -74,7 +74,7 @@ def _row(entry: Entry, text: str | None) -> dict[str, Any]:
     return {
         "name": entry.recording.name,
         "source": entry.recording.source,
-        "status": job.step.value if job else "found",
+        "status": entry.status,
         "transcript_id": job.ids[-1] if job and job.ids else None,
         "submissions": len(job.ids) if job else 0,
         "audio_seconds": job.audio_seconds if job else None,

@@ -18,15 +18,15 @@ async def report_jobs(entries: AsyncIterable[Entry], output: Path, page: Path) -
     """A job for each recording.
 
     Args:
-        entries: What the journal holds.
+        entries: The entries of the journal.
         output: The output folder, where the documents are.
-        page: The folder of the page, from which recordings are linked.
+        page: The folder of the page; recordings are linked relative to it.
     """
     async for entry in entries:
         job = entry.job
         yield ReportJob(
             name=entry.recording.name,
-            state=job.step.value if job else "unread",
+            state=entry.status,
             reason=entry.reason,
             audio=_audio(entry.recording.identity, page),
             seconds=(job.audio_seconds if job else None) or entry.recording.seconds,
@@ -49,7 +49,7 @@ def _transcript(path: Path) -> Transcript | None:
 
 
 def _audio(identity: str, page: Path) -> tuple[str, ...]:
-    """Where a browser finds a recording: seen from the page's folder, and from anywhere on this machine."""
+    """Where a browser finds a recording: relative to the page's folder, and absolute."""
     path = Path(identity)
     if "://" in identity or not path.is_file():
         return ()
@@ -57,5 +57,5 @@ def _audio(identity: str, page: Path) -> tuple[str, ...]:
     try:
         return quote(Path(os.path.relpath(path.resolve(), page.resolve())).as_posix()), whole
     except ValueError:
-        # On another drive of Windows.
+        # On another Windows drive.
         return (whole,)

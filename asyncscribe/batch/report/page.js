@@ -11,7 +11,7 @@ for (let number = 0; byId(`j${number}`); number++) {
 }
 const limits = read("limits");
 const texts = jobs.map((job) => `${job.name}\n${job.text}`.toLowerCase().replace(/[^\S\n]+/g, " "));
-// What is searched is enough: the same is not held twice.
+// The search index has the texts: they are not kept twice.
 for (const job of jobs) delete job.text;
 
 function element(name, properties = {}, ...children) {
@@ -26,7 +26,7 @@ function clock(seconds) {
   return (parts[0] ? parts : parts.slice(1)).map((part) => String(part).padStart(2, "0")).join(":");
 }
 
-// The list: only the rows in sight are in the page.
+// The list: the page has elements only for visible rows.
 
 let shown = jobs.map((_, number) => number);
 let chosen = -1;
@@ -100,7 +100,7 @@ function scrollToRow(place) {
 
 window.addEventListener("resize", () => { drawRows(); drawSoon(); });
 
-// The reader: a transcript is parsed when it is opened, and a paragraph gets an element per word when it comes near.
+// The reader: a transcript is parsed when it is opened, and a paragraph gets an element per word when it is nearly visible.
 
 let audio = null;
 let words = [];
@@ -137,7 +137,7 @@ function openJob(number) {
   drawRows();
 }
 
-/** From elsewhere on the page: the list and the transcript come into sight. */
+/** Opens a job from elsewhere on the page, and scrolls the list and the transcript into view. */
 function showJob(number) {
   openJob(number);
   const place = shown.indexOf(number);
@@ -145,14 +145,14 @@ function showJob(number) {
   byId("reader").scrollIntoView({ block: "nearest" });
 }
 
-// One that is out of sight would go on playing.
+// A removed player would keep playing.
 function stopAudio() {
   audio?.pause();
   audio = null;
   now = null;
 }
 
-/** Relative first, for a folder that is moved with its recordings; then where they were when the page was made. */
+/** Relative URLs first, in case the folder was moved with its recordings; then where they were when the page was made. */
 function audioOf(sources) {
   const made = element("audio", { controls: true, preload: "none" },
     ...sources.map((src) => element("source", { src })));
@@ -172,7 +172,7 @@ function passage([speaker, spoken]) {
   return made;
 }
 
-/** Puts an element for each word in place of a paragraph's text. */
+/** Replaces a paragraph's text by an element for each word. */
 function fill(paragraph) {
   if (paragraph.filled) return;
   paragraph.filled = true;
@@ -202,7 +202,7 @@ byId("reader").addEventListener("click", (event) => {
   if (place >= 0 && audio) play(place);
 });
 
-// Words are one stop of the tabulator; within them the arrows walk.
+// All words are one tab stop; the arrow keys move between them.
 byId("reader").addEventListener("keydown", (event) => {
   const place = placeOf(event.target);
   if (place < 0 || !audio) return;
@@ -223,7 +223,7 @@ function focusWord(place) {
 function play(place) {
   focusWord(place);
   audio.currentTime = words[place].start / 1000;
-  // That it can't be played is shown by the player itself.
+  // If it can't be played, the player itself says so.
   audio.play().catch(() => {});
 }
 
@@ -250,7 +250,7 @@ function wordAt(moment) {
 
 const wanted = () => byId("query").value.trim().toLowerCase().split(/\s+/).filter(Boolean).join(" ");
 
-/** Marks what is searched for, also over several words; returns the place of the first word that is found. */
+/** Marks what is searched for, also across words; returns the place of the first word found. */
 function markFound() {
   for (const place of marked) words[place].word?.classList.remove("found");
   marked = placesOf(wanted());
@@ -273,7 +273,7 @@ function placesOf(query) {
   return places;
 }
 
-/** The place of the last number of a growing list that is not above a limit; -1 if there is none. */
+/** The place of the last number of a sorted list that is not above a limit; -1 if there is none. */
 function lastUpTo(numbers, limit) {
   let low = 0, high = numbers.length;
   while (low < high) {
@@ -318,13 +318,13 @@ function addFailures(group, numbers, first) {
   group.append(more);
 }
 
-// The timeline: a line for each job in sight, in the order of their beginnings; counts by state when they are too many.
+// The timeline: a line for each visible job, in the order of their starts; counts by state if there are too many.
 
 const SEGMENTS = [["uploading", "upload", "uploading"], ["waiting", "waiting", "waiting for a slot"],
   ["submitting", "waiting", null], ["queued", "queued", "queued at the service"],
   ["processing", "processing", "processing"], ["ended", "detection", "ended, not noticed yet"]];
 const ENDS = ["completed", "failed", "abandoned"];
-// From below: what the limit counts comes first.
+// From the bottom: the states that the limit counts come first.
 const STACK = ["processing", "detection", "failed", "queued", "waiting", "upload"];
 const LEAST_STEP = 3;
 const TOP = 8, BELOW = 22;
@@ -344,7 +344,7 @@ function spansOf(job) {
   const ended = ENDS.map((state) => job.times[state]).find((moment) => moment >= begun);
   return moments.map(({ from, color }, place) => ({
     from,
-    // One that has not ended lasts as long as anything is known of the batch.
+    // A job that has not ended lasts until the last known moment of the batch.
     to: moments[place + 1]?.from ?? ended ?? latest,
     color: job.state === "failed" && place === moments.length - 1 ? "failed" : color,
   }));
@@ -380,7 +380,7 @@ function drawTimeline() {
 }
 
 function hint(text) {
-  // Told only when it changes: it describes the timeline to screen readers.
+  // Set only when it changes, because screen readers announce it.
   if (byId("moment").textContent !== text) byId("moment").textContent = text;
 }
 
@@ -390,7 +390,7 @@ function drawLines(sheet, inSight) {
   inSight.forEach(({ spans }, place) => {
     for (const span of spans) {
       if (span.to < view.from || span.from > view.to) continue;
-      // What lies far outside is not drawn: canvas coordinates lose precision there.
+      // Clipped, because canvas coordinates lose precision far outside.
       const left = Math.max(-1, sheet.across(span.from));
       const right = Math.min(sheet.width + 1, sheet.across(span.to));
       sheet.pen.fillStyle = sheet.color(span.color);

@@ -1,4 +1,4 @@
-"""Writes the page. Jobs are taken one at a time and written at once, so that their number costs no memory."""
+"""Writes the page. Jobs are written one at a time, so that their number costs no memory."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from typing import Any, TextIO
 from asyncscribe.files import whole_or_nothing
 from asyncscribe.models.transcript import Transcript
 
-#: Bytes. An hour of speech is about 280 KB of it; a browser takes seconds to open what is larger.
+#: Bytes of the largest page. An hour of speech takes about 280 KB; a browser takes seconds to open a larger page.
 LARGEST = 200_000_000
-#: Words of a paragraph, where nobody else speaks sooner.
+#: Words of a paragraph, unless the speaker changes sooner.
 PARAGRAPH = 80
 
 
@@ -28,14 +28,14 @@ class ReportJob:
 
     Attributes:
         name: Its relative path in the output folder.
-        state: The last step of its job.
+        state: The last step of its job, or `pending`.
         reason: Why it failed.
-        audio: URLs at which a browser may find the recording, the first that it can play counts.
+        audio: URLs at which a browser may find the recording; it plays the first that works.
         seconds: Length of the audio.
         submissions: How many times it was submitted.
         transcript_id: The service's id.
-        times: Unix seconds at which it came into each state, by state.
-        transcript: Its transcript, if that is at hand.
+        times: Unix seconds at which it entered each state, by state.
+        transcript: Its transcript, if available.
     """
 
     name: str
@@ -51,12 +51,12 @@ class ReportJob:
 
 @dataclass(frozen=True, slots=True)
 class ReportSummary:
-    """What stands above the jobs.
+    """The top of the page, above the jobs.
 
     Attributes:
         title: The heading.
         made: When the page was made.
-        totals: Names and values, in the order in which they are shown.
+        totals: Names and values, in the order of the page.
         limits: Unix seconds, and how many jobs could be in flight from then on.
     """
 
@@ -67,13 +67,13 @@ class ReportSummary:
 
 
 class PageTooLarge(Exception):
-    """The page would hold more than a browser opens with ease."""
+    """The page would be larger than a browser opens easily."""
 
 
 async def write_report(
     path: Path, summary: ReportSummary, jobs: AsyncIterable[ReportJob], *, largest: int = LARGEST
 ) -> int:
-    """Write the page and return how many jobs are on it. It is there whole or not at all.
+    """Write the page, whole or not at all, and return how many jobs are on it.
 
     Raises:
         OSError: It can't be written.
@@ -95,7 +95,7 @@ async def _write(file: TextIO, summary: ReportSummary, jobs: AsyncIterable[Repor
         for name, value in summary.totals.items()
     )
     script = "\n" + (parts / "page.js").read_text("utf-8")
-    # The files of the page first: what a user named is not searched for their places.
+    # Our own files first, so that text from users is not searched for their placeholders.
     before = before.replace("/* style */", (parts / "page.css").read_text("utf-8"))
     before = before.replace("{script}", _hash(script))
     before = before.replace("<!-- title -->", html.escape(summary.title))
@@ -107,7 +107,7 @@ async def _write(file: TextIO, summary: ReportSummary, jobs: AsyncIterable[Repor
     async for job in jobs:
         if file.tell() > largest:
             raise PageTooLarge
-        # What a row needs, and what is read only when it is opened.
+        # The data of the row, and the transcript, which is parsed only when it is opened.
         file.write(_data(f"j{count}", _row(job)))
         if job.transcript is not None:
             file.write(_data(f"t{count}", _passages(job.transcript)))
@@ -150,7 +150,7 @@ def _words(words: Sequence[Any]) -> list[list[Any]]:
 
 
 def _hash(script: str) -> str:
-    """What the page's policy calls its only script: no other one is run, whatever a text holds."""
+    """The hash of the script in the page's policy: no other script runs, whatever a text contains."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 

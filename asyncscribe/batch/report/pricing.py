@@ -21,7 +21,8 @@ USD_PER_HOUR: Final = {
 def price_per_hour(config: TranscriptionConfig) -> float:
     """US dollars for an hour of audio with a configuration.
 
-    The dearest of the models that are asked for; the dearest of all where none is, or one whose price is not known.
+    The price of the most expensive model that is asked for; of the most expensive of all, if none is asked for or a
+    price is unknown.
     """
     dearest = max(USD_PER_HOUR.values())
     models = [str(model) for model in config.speech_models or ()]

@@ -1,4 +1,4 @@
-"""What a journal adds up to. Pure."""
+"""The totals of a journal, from its entries. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Summary(Totals):
         """Count a recording."""
         job = entry.job
         self._take_reason(entry)
-        if job is None:
-            self.waiting += entry.problem is None
-            return
-        self.recordings[job.step.value] += 1
-        if job.key in self._jobs:
+        if job is None or job.step is SavedState.FOUND:
+            self.pending += 1
+        else:
+            self.recordings[job.step.value] += 1
+        if job is None or job.key in self._jobs:
             return
         self._jobs.add(job.key)
         self.submissions += len(job.ids)

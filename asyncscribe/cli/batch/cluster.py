@@ -35,13 +35,13 @@ async def take_part(
     follow: Callable[[Batch], Awaitable[Failures]],
     hours: float | None,
 ) -> tuple[Batch, Failures]:
-    """Work on a shared batch to its end, as a new worker each time that the lease is lost.
+    """Work on a shared batch to its end, as a new worker whenever the lease is lost.
 
     Args:
         membership: How to take part.
         make: Makes the batch.
         follow: Runs it to its end.
-        hours: Hours of audio that all processes of the run may have transcribed; None for any number.
+        hours: Hours of audio that all processes of the run may submit; None for any number.
 
     Raises:
         JournalError: The database can't be used, or was away for too long.
@@ -54,9 +54,9 @@ async def take_part(
         if stay.batch is not None and stay.error is None:
             return stay.batch, stay.failures
         if isinstance(stay.error, LeaseLost):
-            echo_err("this process was out of touch for longer than its lease, and joins as a new worker")
+            echo_err("this process lost the database for longer than its lease, and joins as a new worker")
         elif stay.error is not None and (first or stay.batch is not None):
-            # A database that was never reached, or that is there and can't be used.
+            # The database was never reached, or it answers and can't be used.
             raise stay.error
         if stay.batch is not None:
             away_since = None
@@ -68,7 +68,7 @@ async def take_part(
 
 @dataclass(slots=True)
 class _Stay:
-    """What came of taking part once: the batch if it was joined, and what ended it before its time."""
+    """The result of taking part once: the batch if it was joined, and what ended it early."""
 
     batch: Batch | None = None
     failures: Failures = field(default_factory=Failures)
@@ -104,7 +104,7 @@ async def _watch(crew: Crew, stay: _Stay, scope: anyio.CancelScope) -> None:
 
 
 def _first(errors: BaseExceptionGroup[JournalError]) -> JournalError:
-    """A lost lease before everything else: what else there is came of it."""
+    """The error to report; a lost lease comes first, because it causes the others."""
     leaves: list[JournalError] = []
     for error in errors.exceptions:
         leaves.extend([_first(error)] if isinstance(error, BaseExceptionGroup) else [error])

@@ -1,4 +1,4 @@
-"""What is said when a batch has ended, and its exit code."""
+"""The summary at the end of a batch, and its exit code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from asyncscribe.cli.display.rendering import Display, Ndjson, printable, reason
 from asyncscribe.cli.exits import Exit, UserError, echo_err
 from asyncscribe.errors import AccountError, AsyncscribeError, JournalError
 
-#: Failures that are listed in the end.
+#: Failures that are listed at the end.
 MOST_FAILURES = 50
 
 
@@ -19,7 +19,7 @@ class Failures:
 
     Attributes:
         count: All of them.
-        lines: What is said of the first ones.
+        lines: Names and reasons of the first ones.
         fatal: An error that every recording would meet.
     """
 
@@ -41,7 +41,7 @@ def conclude(display: Display, batch: Batch, failures: Failures, output: str) ->
 
     Raises:
         UserError: There was nothing to transcribe.
-        AsyncscribeError: What every recording met.
+        AsyncscribeError: An error that every recording would meet.
     """
     tally = display.tally
     known = tally.done or failures.count or batch.unreadable or batch.skipped or batch.left or batch.exhausted
@@ -83,6 +83,6 @@ def _echo_summary(display: Display, batch: Batch, failures: Failures, output: st
             "--retry-failed tries them again"
         )
     if batch.unreachable:
-        echo_err("  stopped, because the service can't be reached; the same command goes on when it can")
+        echo_err("  stopped, because the service can't be reached; the same command resumes when it can")
     if batch.exhausted:
-        echo_err("  stopped at the allowance; the same command goes on with what is left")
+        echo_err("  stopped at the allowance; the same command resumes with what is left")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from asyncscribe.batch.cluster.crew import Crew
     from asyncscribe.batch.journal.postgres import PostgresJournal
 
-#: Seconds for which a database that has gone away is tried for again, and between two attempts.
+#: Seconds for which a database that is away is retried, and between two attempts.
 PATIENCE = 1800.0
 PAUSE = 3.0
 
@@ -47,10 +47,10 @@ class Membership:
 
     Attributes:
         dsn: Where the database is.
-        name: What the process is called; None for its host.
+        name: The name of the process; None for its host.
         shared_files: Whether local paths lead to the same files on all machines.
         run: Whose allowance is used; None for everybody's.
-        lease: Seconds of silence after which others go on with its jobs.
+        lease: Seconds of silence after which others take over its jobs.
     """
 
     dsn: str = field(repr=False)
@@ -63,7 +63,7 @@ class Membership:
         """Take part.
 
         Args:
-            allowed: Seconds of audio that the run may have transcribed.
+            allowed: Seconds of audio that the run may submit.
         """
         require_driver()
         from asyncscribe.batch.cluster.crew import EVERYBODY, joined
@@ -91,7 +91,7 @@ def require_driver() -> None:
 
 @asynccontextmanager
 async def journal_of(folder: Path | None, dsn: str | None) -> AsyncGenerator[SqliteJournal | PostgresJournal, None]:
-    """The journal of a batch, to look at.
+    """The journal of a batch, read-only.
 
     Raises:
         UserError: Neither a folder nor a database is named.
@@ -126,7 +126,7 @@ def rebuilt(folder: Path, dsn: str | None, shared_files: bool) -> AbstractAsyncC
 
 
 async def until_back(error: JournalError, begun: float) -> None:
-    """Wait before the database is tried for again.
+    """Wait before the database is tried again.
 
     Raises:
         JournalError: It has been away for too long.

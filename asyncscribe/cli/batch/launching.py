@@ -19,7 +19,7 @@ from rich.console import Console
 from asyncscribe.batch import Format
 from asyncscribe.batch.inputs.discovery import is_url
 from asyncscribe.batch.inputs.stores import is_store
-from asyncscribe.batch.journal.records import SavedState
+from asyncscribe.batch.journal.records import SavedState, status_of
 from asyncscribe.cli.batch.journals import Membership, require_driver
 from asyncscribe.cli.connection import address as address_of
 from asyncscribe.cli.display.rendering import printable, write_json
@@ -33,21 +33,22 @@ if TYPE_CHECKING:
     from asyncscribe.batch.cluster.ray import Ended, Order, RayWorkers
     from asyncscribe.batch.journal.postgres import PostgresJournal
 
-#: Seconds between two looks at the journal, at least.
+#: Seconds between two checks of the journal, at least.
 POLL = 2.0
-#: Times as long as a look takes, until the next one: of a million recordings it takes the database a third of a second.
+#: The pause after a check, in durations of that check: with a million recordings it takes the database a third of a
+#: second.
 REST = 10
-#: Seconds in which the journal has to answer.
+#: Seconds in which the journal must answer.
 PATIENCE = 15.0
-#: Seconds between two looks at workers that are to end.
+#: Seconds between two checks of workers that are to end.
 STEP = 0.2
-#: Seconds between two lines where there is no terminal.
+#: Seconds between two lines without a terminal.
 LINES = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the workers are to do: the options of `asyncscribe batch`."""
+    """What the workers do: the options of `asyncscribe batch`."""
 
     sources: Sequence[str]
     output: str
@@ -60,7 +61,7 @@ class Job:
     retry_failed: bool
 
     def order(self) -> Order:
-        """The same for workers on other machines: with absolute paths, and what is secret apart.
+        """The same for workers on other machines: with absolute paths, and secrets kept apart.
 
         Raises:
             ConfigurationError: The key or the address is not usable.
@@ -93,15 +94,15 @@ class Job:
 async def launch(job: Job, address: str, workers: int | None, *, as_json: bool, quiet: bool) -> Exit:
     """Start workers on a Ray cluster, and show how far the batch is until they have ended.
 
-    Any number of these may run at once, each with workers of its own. One that is killed takes its workers with it, and
-    the same command goes on.
+    Any number of launchers may run at once, each with workers of its own. One that is killed takes its workers with it,
+    and the same command resumes.
 
     Args:
-        job: What they are to do.
+        job: What they do.
         address: Where the cluster is.
         workers: How many; None for one on each node.
         as_json: Print the counts to stdout, a JSON object a line.
-        quiet: Show none.
+        quiet: Show no counts.
 
     Raises:
         UserError: Ray is not installed, or can't be reached.
@@ -114,7 +115,7 @@ async def launch(job: Job, address: str, workers: int | None, *, as_json: bool, 
     from asyncscribe.batch.journal.postgres import PostgresJournal
 
     order = job.order()
-    # What is wrong with the database is told once, before anything is started.
+    # A problem with the database is reported once, before anything is started.
     async with PostgresJournal(job.membership.dsn):
         pass
     async with AsyncExitStack() as stack:
@@ -138,7 +139,7 @@ async def _watch(crowd: RayWorkers, journal: PostgresJournal, progress: _Progres
     while True:
         is_over = not crowd.look()
         begun = anyio.current_time()
-        # While the database is away, the last ones stand.
+        # While the database is away, the last counts are kept.
         with anyio.move_on_after(PATIENCE), suppress(JournalError):
             counts = await journal.counts()
             progress.show(counts, len(await journal.alive()), crowd.count)
@@ -148,11 +149,11 @@ async def _watch(crowd: RayWorkers, journal: PostgresJournal, progress: _Progres
 
 
 async def _stop(crowd: RayWorkers) -> None:
-    """Have the workers end what they have begun. A second Ctrl-C does not wait for that."""
+    """Let the workers finish what they have begun. A second Ctrl-C does not wait for that."""
     from asyncscribe.batch.cluster.tether import GRACE
 
     crowd.cancel()
-    echo_err("the workers end; everything is kept: the same command goes on from here")
+    echo_err("the workers end; everything is kept: the same command resumes from here")
     with anyio.CancelScope(shield=True), anyio.move_on_after(GRACE):
         while crowd.look():  # noqa: ASYNC110 - Ray has no event of ours
             await anyio.sleep(STEP)
@@ -170,8 +171,8 @@ def _conclude(ended: Sequence[Ended], counts: Counter[SavedState | None], output
     if failed:
         echo_err("  asyncscribe batch status --journal ... lists why; --retry-failed tries them again")
     if code is Exit.STOPPED:
-        echo_err("  stopped at the allowance; the same command goes on with what is left")
-    # Most say the same.
+        echo_err("  stopped at the allowance; the same command resumes with what is left")
+    # Equal messages are shown once.
     said = {one.said.strip(): one.host for one in ended if one.code not in {Exit.DONE, Exit.STOPPED}}
     for text, host in said.items():
         echo_err(f"a worker{f' on {host}' if host else ''} said:")
@@ -181,7 +182,7 @@ def _conclude(ended: Sequence[Ended], counts: Counter[SavedState | None], output
 
 
 def _code(codes: Sequence[int]) -> Exit:
-    """The exit code of all. What is wrong with one machine alone is no wrong usage."""
+    """The exit code of all. It is wrong usage only if all workers say so: one machine alone may be broken."""
     if all(code == Exit.USAGE for code in codes):
         return Exit.USAGE
     if Exit.STOPPED in codes:
@@ -190,7 +191,7 @@ def _code(codes: Sequence[int]) -> Exit:
 
 
 class _Progress:
-    """Shows counts: on a terminal one line that changes, else now and then a line, or JSON."""
+    """Shows counts: on a terminal one line that changes, otherwise a line now and then, or JSON."""
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         console = Console(stderr=True)
@@ -214,11 +215,13 @@ class _Progress:
 
         Args:
             counts: Recordings by step.
-            alive: Workers in the journal, those of others included.
+            alive: Workers in the journal, including those of other launchers.
             wanted: Workers that were started here.
         """
         if self._as_json:
-            steps = {"waiting" if step is None else step.value: number for step, number in counts.items()}
+            steps = Counter[str]()
+            for step, number in counts.items():
+                steps[status_of(step)] += number
             write_json({"type": "progress", "recordings": steps, "workers": alive})
             return
         done, failed = counts[SavedState.COMPLETED], counts[SavedState.FAILED]
@@ -232,5 +235,5 @@ class _Progress:
 
 
 def _absolute(place: str) -> str:
-    # A worker's working folder is another one.
+    # A worker has another working folder.
     return place if is_url(place) or is_store(place) else os.path.abspath(place)  # noqa: PTH100

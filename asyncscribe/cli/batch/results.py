@@ -1,4 +1,4 @@
-"""`asyncscribe batch status | export | report | recover`: what a batch has come to, and a journal that was lost."""
+"""`asyncscribe batch status | export | report | recover`: the results of a batch, and recovery of a lost journal."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from asyncscribe.batch.inputs.stores import is_store
+from asyncscribe.batch.journal.records import PENDING
 from asyncscribe.batch.journal.sqlite import SqliteJournal
 from asyncscribe.batch.journal.totals import Totals
 from asyncscribe.batch.recovery.recover import recover as remake
@@ -86,7 +87,7 @@ def _cost(summary: Totals) -> tuple[float, float]:
 
 
 def _detection(summary: Totals) -> float | None:
-    """Seconds from the end of a job at the service until that was noticed, on average."""
+    """Mean seconds from the end of a job at the service until it was noticed."""
     return round(summary.detection_seconds / summary.detected, 2) if summary.detected else None
 
 
@@ -96,7 +97,7 @@ def _json(folder: Path | None, summary: Totals) -> None:
             "type": "batch",
             "folder": None if folder is None else encodable(str(folder)),
             "recordings": dict(summary.recordings),
-            "waiting": summary.waiting,
+            "pending": summary.pending,
             "problems": summary.problems,
             "audio_hours": round(summary.audio_seconds / 3600, 4),
             "submissions": summary.submissions,
@@ -117,8 +118,8 @@ def _table(folder: Path | None, summary: Totals) -> None:
     )
     for step, count in summary.recordings.most_common():
         table.add_row(step, str(count))
-    if summary.waiting:
-        table.add_row("not begun", str(summary.waiting))
+    if summary.pending:
+        table.add_row(PENDING, str(summary.pending))
     if summary.problems:
         table.add_row("had a problem, tried again next time", str(summary.problems))
     table.add_row("hours of audio transcribed", figure(summary.audio_seconds / 3600))
@@ -158,7 +159,7 @@ def report(
                 count = await write_report(path, heading, report_jobs(opened.all(), here, path.parent))
             except PageTooLarge:
                 raise UserError(
-                    f"the page would be larger than {LARGEST // 10**6} MB, which no browser opens with ease",
+                    f"the page would be larger than {LARGEST // 10**6} MB, which no browser opens easily",
                     "asyncscribe batch export writes a table of any size",
                     Exit.FAILED,
                 ) from None
@@ -173,6 +174,7 @@ def report(
 def _totals(summary: Totals) -> dict[str, str]:
     return {
         **{step: str(count) for step, count in summary.recordings.most_common()},
+        **({PENDING: str(summary.pending)} if summary.pending else {}),
         "hours of audio": figure(summary.audio_seconds / 3600),
         "list price, USD": " to ".join(map(figure, _cost(summary))),
         "resubmissions": str(summary.resubmissions),
@@ -186,7 +188,7 @@ def export(
     ] = None,
     form: Annotated[
         TableFormat | None,
-        typer.Option("--format", "-f", help="What the table is [default: what FILE ends in, else csv]"),
+        typer.Option("--format", "-f", help="Format of the table [default: the suffix of FILE, else csv]"),
     ] = None,
     output: Annotated[
         str | None,
@@ -302,7 +304,7 @@ def recover(
         typer.Option(
             "--since",
             formats=["%Y-%m-%d"],
-            help="Look at no transcripts made before (UTC) [default: a day before the oldest in DIR]",
+            help="Ignore transcripts made before (UTC) [default: a day before the oldest in DIR]",
         ),
     ] = None,
     speakers: Speakers = False,
@@ -317,7 +319,7 @@ def recover(
     journal: SharedJournal = None,
     shared_files: SharedFiles = False,
 ) -> None:
-    """Rebuild a lost journal from DIR and the account's list, so that the batch goes on and pays nothing again.
+    """Rebuild a lost journal from DIR and the account's list, so that the batch resumes and pays nothing again.
 
     Give the sources and options that the batch was run with. Move a damaged journal away first.
     """
@@ -336,7 +338,7 @@ def recover(
         for name, ids in done.ambiguous.items():
             echo_err(f"  {printable(name)}: may have been transcribed already, as one of {', '.join(ids[:5])}")
         if done.ambiguous:
-            echo_err("  those are left alone by the next run; --retry-failed transcribes them, which is paid for")
+            echo_err("  the next run leaves those alone; --retry-failed transcribes them, which is paid for")
         return Exit.FAILED if done.ambiguous else Exit.DONE
 
     run(work)

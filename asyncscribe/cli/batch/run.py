@@ -47,7 +47,7 @@ from asyncscribe.engine.tasks import Tasks
 from asyncscribe.errors import AsyncscribeError
 from asyncscribe.models.config import TranscriptionConfig
 
-#: Seconds in which the recordings are counted before the first is begun; after that, while it runs.
+#: Seconds in which the recordings are counted before the first is begun; then the count continues while it runs.
 COUNT_FIRST = 1.0
 
 
@@ -87,7 +87,7 @@ def batch(
     local: Local = False,
     base_url: BaseUrl = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try again what failed for good in an earlier run.")
+        bool, typer.Option("--retry-failed", help="Retry recordings that failed for good in an earlier run.")
     ] = False,
     max_hours: Annotated[
         float | None,
@@ -108,7 +108,7 @@ def batch(
     from_file: FromFile = None,
     journal: SharedJournal = None,
     worker: Annotated[
-        str | None, typer.Option("--worker", metavar="NAME", help="With --journal: what this process is called.")
+        str | None, typer.Option("--worker", metavar="NAME", help="With --journal: the name of this process.")
     ] = None,
     shared_files: Annotated[
         bool, typer.Option("--shared-files", help="With --journal: local paths are the same files on all machines.")
@@ -120,7 +120,7 @@ def batch(
     lease: Annotated[
         float,
         typer.Option(
-            "--lease", min=1.0, metavar="S", help="With --journal: seconds of silence after which others go on."
+            "--lease", min=1.0, metavar="S", help="With --journal: seconds of silence after which others take over."
         ),
     ] = 30.0,
     ray: Annotated[
@@ -128,8 +128,8 @@ def batch(
         typer.Option(
             "--ray",
             metavar="ADDRESS",
-            help="With --journal: run the workers on a Ray cluster, which starts them again; its address, auto for the "
-            "one that this machine is in, or local.",
+            help="With --journal: run the workers on a Ray cluster, which restarts them; its address, auto for the one "
+            "of this machine, or local.",
         ),
     ] = None,
     workers: Annotated[
@@ -142,8 +142,8 @@ def batch(
 ) -> None:
     """Transcribe folders of recordings into files: DIR/<relative path with its suffix>.<format>.
 
-    A failing recording stops nothing; failures are listed at the end. Whatever ends it, the same command goes on where
-    it ended: what is done is skipped, what was submitted is waited for and not paid again. The API key is read from
+    A failing recording stops nothing; failures are listed at the end. Whatever ends it, the same command resumes where
+    it stopped: what is done is skipped, what was submitted is waited for and not paid again. The API key is read from
     ASSEMBLYAI_API_KEY or from a file named .env. Exit codes: 0 all done, 1 some failed, 2 wrong usage, 3 stopped by
     --max-hours or --max-cost, 130 interrupted.
     """
@@ -193,7 +193,7 @@ def batch(
                     membership = Membership(journal, worker, shared_files, run_name, lease)
                     batch, failures = await take_part(membership, make, follow, hours)
             except asyncio.CancelledError:
-                echo_err(f"{display.tally.done} done; everything is kept: the same command goes on from here")
+                echo_err(f"{display.tally.done} done; everything is kept: the same command resumes from here")
                 raise
             return conclude(display, batch, failures, output)
 
@@ -231,7 +231,7 @@ async def _follow(batch: Batch, sources: Sequence[str], display: Display, print_
     tally.known_before = lambda: batch.skipped + batch.left
 
     def stop(error: OSError) -> None:
-        # Nobody reads what is written: nothing more is submitted, and what runs is left to the next run.
+        # The reader has gone: nothing more is submitted, and running jobs are left to the next run.
         unread.append(error)
         batch.stop()
         scope.cancel()
@@ -259,7 +259,7 @@ async def _count(batch: Batch, sources: Sequence[str], tally: Tally, counted: an
     try:
         tally.total = await batch.count(sources)
     except AsyncscribeError:
-        # The run meets the same, and says so.
+        # The run meets the same error, and reports it.
         return
     finally:
         counted.set()

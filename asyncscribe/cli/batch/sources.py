@@ -34,7 +34,7 @@ def named(sources: Sequence[str], from_file: Path | None) -> Iterator[str]:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """What a file or stdin names, one a line; blank lines and the mark that some editors begin a file with don't count.
+    """The sources that a file or stdin names, one a line, without blank lines and a byte order mark.
 
     Raises:
         UserError: It can't be read.
@@ -53,7 +53,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def require_some(sources: Sequence[str], output: Path) -> None:
-    """Catch a misspelt folder before anything is made for it. Of a batch that was begun, sources may be gone by now.
+    """Catch a misspelt folder before anything is created for it. A batch that was begun may have lost its sources.
 
     Raises:
         UserError: None of the sources exists.

@@ -47,7 +47,7 @@ async def look(
                 if kind in {"new", "unusable"} and not as_json:
                     sys.stdout.write(f"{printable(forecast.item.name)} ({_about(forecast)})\n")
     price = seconds / 3600 * price_per_hour(config)
-    figures = {name: counts[name] for name in ("new", "waiting", "done", "left", "unusable", "unknown")}
+    figures = {name: counts[name] for name in ("new", "submitted", "done", "left", "unusable", "unknown")}
     if as_json:
         write_json(
             {
@@ -71,7 +71,7 @@ def _kind(forecast: Forecast) -> str:
     if forecast.plan is Plan.LEAVE:
         return "left"
     if forecast.paid:
-        return "waiting"
+        return "submitted"
     return "new" if forecast.usable else "unusable"
 
 
@@ -86,7 +86,7 @@ def _about(forecast: Forecast) -> str:
 
 def _echo_summary(figures: dict[str, int], seconds: float, price: float) -> None:
     echo_err(
-        f"{figures['new']} would be submitted, {figures['waiting']} waited for; {figures['done']} are done, "
+        f"{figures['new']} would be submitted, {figures['submitted']} waited for; {figures['done']} are done, "
         f"{figures['left']} failed earlier and are left alone"
     )
     if figures["unusable"]:
@@ -95,4 +95,4 @@ def _echo_summary(figures: dict[str, int], seconds: float, price: float) -> None
     usd = f"{figure(price)} USD by list price of {PRICES_OF:%Y-%m}, no extras"
     echo_err(f"{figure(seconds / 3600)} hours of audio{unknown}: {usd}")
     if not can_probe():
-        echo_err("hint: pip install 'asyncscribe[probe]' tells the lengths of files")
+        echo_err("hint: pip install 'asyncscribe[probe]' to know the lengths of files")

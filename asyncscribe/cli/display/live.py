@@ -19,7 +19,7 @@ from asyncscribe.cli.display.tally import Tally
 from asyncscribe.events import Event, RequestsPaused
 from asyncscribe.lifecycle import JobState
 
-#: Failures that are in sight while it runs; all are told in the end.
+#: Failures that are shown while it runs; all are listed at the end.
 LAST_FAILURES = 3
 
 
@@ -34,7 +34,7 @@ def choose(*, as_json: bool, quiet: bool) -> Display:
 
 
 class Live(Quiet):
-    """A block on stderr that is drawn again four times a second, as wide as the terminal is then."""
+    """A block on stderr that is redrawn four times a second, at the terminal's present width."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Live(Quiet):
 
 
 class _Block(Progress):
-    """What is drawn. It reads the tally whenever it is drawn, so nothing has to be told to it."""
+    """The block itself. It reads the tally whenever it is drawn."""
 
     def __init__(self, tally: Tally, console: Console) -> None:
         self._tally = tally
@@ -85,7 +85,7 @@ class _Block(Progress):
             TextColumn("{task.description}"),
             console=console,
             refresh_per_second=4,
-            # It would send what is printed to stdout to this console, which is stderr.
+            # Otherwise what is printed to stdout would go to this console, which is stderr.
             redirect_stdout=False,
         )
         self.add_task("", total=None)

@@ -1,4 +1,4 @@
-"""How a batch is shown where there is no terminal: plain lines, or NDJSON for programs."""
+"""How a batch is shown without a terminal: plain lines, or NDJSON for programs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EVENT_TYPES: dict[type[Event], str] = {
     RequestsPaused: "pause",
 }
 
-#: What steers a terminal instead of being shown: control characters, and those that turn the direction of writing.
+#: What controls a terminal instead of being shown: control characters, and those that change the direction of writing.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -65,7 +65,7 @@ class Display(Protocol):
 
 
 def printable(text: str) -> str:
-    """A text that every terminal can print, and that tells it to do nothing: a name can hold any character."""
+    """A text that any terminal can print, without control characters: a name can have any character."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), encodable(text))
 
 
@@ -75,7 +75,7 @@ def encodable(text: str) -> str:
 
 
 def figure(amount: float) -> str:
-    """An amount of hours or money, with the digits that matter."""
+    """An amount of hours or money, with the relevant digits."""
     return f"{amount:.2f}" if amount >= 1 or not amount else f"{amount:.4f}"
 
 
@@ -116,7 +116,7 @@ class Quiet:
         self._put(lambda: _print(line))
 
     def _put(self, write: Callable[[], None]) -> None:
-        """Write to stdout; once its reader has gone, that is told, and nothing more is written."""
+        """Write to stdout; once its reader has gone, report that, and write nothing more."""
         if self._unread:
             return
         try:
@@ -127,10 +127,10 @@ class Quiet:
 
 
 class Plain(Quiet):
-    """A line on stderr for each recording that has ended, and for what the user should know."""
+    """A line on stderr for each recording that has ended, for each pause and each resubmission."""
 
     def event(self, event: Event) -> None:
-        """Tell of pauses and resubmissions."""
+        """Print pauses and resubmissions."""
         super().event(event)
         match event:
             case RequestsPaused():
@@ -139,7 +139,7 @@ class Plain(Quiet):
                 echo_err(f"{event.source}: submitted again, because the service failed it ({event.reason})")
 
     def finished(self, outcome: BatchOutcome) -> None:
-        """Tell how it ended."""
+        """Print how it ended."""
         super().finished(outcome)
         ended = self.tally.ended
         of = "" if self.tally.total is None else f"/{max(self.tally.total, ended)}"
@@ -149,7 +149,7 @@ class Plain(Quiet):
 
 
 class Ndjson(Quiet):
-    """A JSON object a line on stdout, for every event and every end."""
+    """A line with a JSON object on stdout for every event and every outcome."""
 
     def event(self, event: Event) -> None:
         """Write the event."""
@@ -178,7 +178,7 @@ class Ndjson(Quiet):
 
 
 def _ignore(error: OSError) -> None:
-    """Nobody asked."""
+    """Do nothing."""
 
 
 def _print(line: str) -> None:

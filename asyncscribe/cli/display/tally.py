@@ -15,10 +15,10 @@ RECENT = 60.0
 
 
 class Rate:
-    """How much there was a second lately.
+    """An amount per second, lately.
 
     Args:
-        clock: Seconds, from any start.
+        clock: Seconds of any monotonic clock.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -28,7 +28,7 @@ class Rate:
         self._amounts: deque[tuple[int, float]] = deque()
 
     def add(self, amount: float) -> None:
-        """There was some more."""
+        """Add an amount."""
         second = int(self._clock())
         before = self._amounts.pop()[1] if self._amounts and self._amounts[-1][0] == second else 0.0
         self._amounts.append((second, before + amount))
@@ -36,7 +36,7 @@ class Rate:
 
     @property
     def per_second(self) -> float:
-        """The amount a second over the last minute, or since the start if that is shorter ago."""
+        """The amount per second over the last minute, or since the start if that is more recent."""
         self._forget()
         passed = min(RECENT, self._clock() - self._begun)
         return sum(amount for _, amount in self._amounts) / passed if passed > 0 else 0.0
@@ -48,18 +48,18 @@ class Rate:
 
 @dataclass(slots=True)
 class Tally:
-    """What a progress display shows.
+    """The numbers of a progress display.
 
     Attributes:
         done: Recordings with their files written.
         failed: Recordings without.
         total: Recordings in all; None until they are counted.
-        known_before: Tells how many recordings an earlier run had done, or had given up.
-        limit: Jobs that may be at the service at once, as last told; None before.
-        basis: How that was found.
+        known_before: Returns how many recordings an earlier run had done, or had given up.
+        limit: Jobs that may be at the service at once, as last reported; None before.
+        basis: How the limit was found.
         resubmitted: Jobs that were submitted again.
         ends: Recordings that ended.
-        uploaded: Bytes that were handed to the service, those of repeated uploads included.
+        uploaded: Bytes that were sent to the service, including repeated uploads.
     """
 
     done: int = 0
@@ -76,17 +76,17 @@ class Tally:
 
     @property
     def ended(self) -> int:
-        """Recordings of which nothing more is to come, those of earlier runs included."""
+        """Recordings that have ended, including those of earlier runs."""
         return self.known_before() + self.done + self.failed
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest takes at the rate of the last minute; None if that can't be told."""
+        """How long the rest takes at the rate of the last minute; None if unknown."""
         rate = self.ends.per_second
         return None if self.total is None or not rate else max(0, self.total - self.ended) / rate
 
     def take(self, event: Event) -> None:
-        """Take an event of the client's."""
+        """Count an event of the client."""
         match event:
             case StateChanged() if is_final(event.state):
                 self._states.pop(event.job, None)
@@ -104,7 +104,7 @@ class Tally:
                 self.resubmitted += 1
 
     def finished(self, *, ok: bool) -> None:
-        """Take the end of a recording."""
+        """Count the end of a recording."""
         self.ends.add(1)
         if ok:
             self.done += 1

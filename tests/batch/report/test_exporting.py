@@ -68,7 +68,7 @@ async def test_a_row_has_what_is_known_and_the_newest_id(tmp_path):
 
 async def test_what_has_no_job_yet_is_a_row_too(tmp_path):
     (row,) = await table(tmp_path, entry("a.wav", problem="can't be read"))
-    assert (row["status"], row["submissions"], row["reason"], row["text"]) == ("found", 0, "can't be read", None)
+    assert (row["status"], row["submissions"], row["reason"], row["text"]) == ("pending", 0, "can't be read", None)
 
 
 async def test_a_text_of_an_earlier_job_is_nobodys(tmp_path):

@@ -24,7 +24,7 @@ async def reported(one, folder):
 
 async def test_what_nobody_has_read_yet_is_told(tmp_path):
     job = await reported(entry(step=None), tmp_path)
-    assert (job.state, job.submissions, job.transcript_id, job.seconds, job.times) == ("unread", 0, None, 3.0, {})
+    assert (job.state, job.submissions, job.transcript_id, job.seconds, job.times) == ("pending", 0, None, 3.0, {})
 
 
 async def test_the_length_that_the_service_told_comes_before_the_probed_one(tmp_path):

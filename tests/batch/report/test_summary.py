@@ -38,14 +38,14 @@ def test_a_failure_has_a_kind_and_a_reason_even_where_nobody_gave_one():
     assert summary.reasons == {"1.wav": "no speech", "2.wav": "no reason given"}
 
 
-def test_what_could_not_be_tried_is_a_problem_and_what_nobody_tried_waits():
+def test_what_could_not_be_tried_is_a_problem_and_pending_like_what_nobody_tried():
     summary = summed(
         entry(1),
         entry(2, problem="can't be read"),
         entry(3, SavedState.FOUND, problem="it is away"),
         entry(4, SavedState.FAILED, problem="it was away", reason="no speech"),
     )
-    assert (summary.waiting, summary.problems) == (1, 2)
+    assert (summary.pending, summary.problems, summary.recordings) == (3, 2, {"failed": 1})
     assert summary.reasons == {"2.wav": "can't be read", "3.wav": "it is away", "4.wav": "no speech"}
 
 

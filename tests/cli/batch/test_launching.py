@@ -132,5 +132,5 @@ def test_counts_are_a_line_now_and_then(capsys, monkeypatch):
         progress.show(Counter({None: 2}), 1, 4)
     assert capsys.readouterr().err == ""
     with launching._Progress(as_json=True, quiet=False) as progress:
-        progress.show(Counter({None: 2}), 1, 4)
-    assert json.loads(capsys.readouterr().out) == {"type": "progress", "recordings": {"waiting": 2}, "workers": 1}
+        progress.show(Counter({None: 2, SavedState.FOUND: 1}), 1, 4)
+    assert json.loads(capsys.readouterr().out) == {"type": "progress", "recordings": {"pending": 3}, "workers": 1}

@@ -2,10 +2,13 @@ import csv
 import io
 import json
 import sqlite3
+from collections import Counter
 
 import pytest
 
 from asyncscribe.batch.journal.sqlite import JOURNAL_NAME
+from asyncscribe.batch.journal.totals import Totals
+from asyncscribe.cli.batch import results
 from tests.cli.test_commands import run, served  # noqa: F401 - a fixture
 from tests.support import recording, transcripts
 
@@ -37,6 +40,17 @@ def test_status_tells_counts_hours_and_reasons(served, folder, output):  # noqa:
     assert (left.exit_code, "1 failed in an earlier run" in left.stderr) == (1, True)
     retried = run("batch", folder, bad, "--output", output, "--retry-failed")
     assert "0 done, 1 failed" in retried.stderr
+
+
+def test_what_was_not_begun_is_pending(capsys):
+    totals = Totals(Counter({"completed": 2}), pending=3)
+    results._json(None, totals)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["recordings"], told["pending"]) == ({"completed": 2}, 3)
+    results._table(None, totals)
+    assert "pending" in capsys.readouterr().out
+    assert results._totals(totals)["pending"] == "3"
+    assert "pending" not in results._totals(Totals())
 
 
 def test_status_of_a_folder_without_a_batch(tmp_path):

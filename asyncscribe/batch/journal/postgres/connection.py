@@ -1,6 +1,6 @@
-"""The connection to a PostgreSQL journal: made and made again, and its transactions, each in one pipeline.
+"""The connection to a PostgreSQL journal, renewed when it breaks, and its transactions, each in one pipeline.
 
-The address of a database holds a password. So no error shows it, nor what the driver says of it.
+The address of a database holds a password. So no error shows it, nor what the driver says about it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from asyncscribe.masking import Secret
 
 _log = logging.getLogger("asyncscribe")
 
-#: What an address that says nothing else gets: a database that has vanished is noticed within half a minute, which is
-#: a lease.
+#: Defaults of the address: a database that has vanished is noticed within half a minute, the length of a lease.
 DEFAULTS: dict[str, str | int] = {
     "application_name": "asyncscribe",
     "connect_timeout": 10,
@@ -33,15 +32,15 @@ DEFAULTS: dict[str, str | int] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-#: Errors after which the same transaction can succeed: broken connections, deadlocks, a server that shuts down, starts
-#: or has no connection left, one that is a copy now (25006, 55000).
+#: Errors after which the same transaction can succeed: broken connections, deadlocks, a server that shuts down, starts,
+#: has no connection left or has become a copy (25006, 55000).
 _PASSING = re.compile(r"08...|40001|40P01|57P0.|53300|55000|25006|25P03")
-#: The database does not tell its timeline: it may not be asked, or is one of those that only look like PostgreSQL.
+#: The timeline is unavailable: asking is not allowed, or the database only resembles PostgreSQL.
 _NOT_TOLD = re.compile(r"42501|42883|0A000")
 
-#: A transaction that is stopped half-way holds its locks no longer than a lease. Commits that must last are left as the
-#: database has them, if it asks for more than `on`. And what is looked for is looked for by an index: of tables that
-#: have just grown from nothing the planner knows too little, and would read all of them (200 recordings took 5 s).
+#: A transaction that stops half-way holds its locks no longer than a lease. Durable commits keep a setting of the
+#: database that is stricter than `on`. Lookups are forced onto indexes, because the planner knows too little of tables
+#: that have just grown from nothing and would read all of them (200 recordings took 5 s).
 _SETTINGS = """
     SELECT set_config('idle_in_transaction_session_timeout', '30s', TRUE),
         set_config('synchronous_commit', CASE WHEN NOT %s THEN 'off'
@@ -52,8 +51,8 @@ _SETTINGS = """
 _TIMELINE = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 
 T = TypeVar("T")
-#: A step: sends its statements, and returns what makes its result of their answers. That raises what its caller alone
-#: is to get.
+#: A step: sends its statements, and returns a function that makes the result from their answers. An error which that
+#: function raises reaches only the step's own caller.
 Work = Callable[[Connection], Callable[[], T]]
 
 
@@ -62,11 +61,11 @@ class PostgresStore:
 
     Args:
         dsn: Its address.
-        read_only: Only look.
-        renew: Whether a copy that took the database's place is taken for the right one.
+        read_only: Only read.
+        renew: Whether a copy that took the database's place is accepted.
 
     Attributes:
-        place: Host and name of the database: what errors show.
+        place: Host and name of the database, as errors show them.
     """
 
     def __init__(self, dsn: str, *, read_only: bool = False, renew: bool = False) -> None:
@@ -110,7 +109,7 @@ class PostgresStore:
             translated = self.translated(error, connection)
             if isinstance(translated, _Passing) or len(works) == 1:
                 raise translated from None
-            # One of them asks for what can't be done: it alone is to fail.
+            # One of them can't be done: only that one is to fail.
             return [self._alone(connection, work, durable=durable) for work in works]
         return [_finished(finish) for finish in finishes]
 
@@ -153,7 +152,7 @@ class PostgresStore:
         raise _Passing(self.place, problem)
 
     def translated(self, error: Exception, connection: Connection | None) -> JournalError:
-        """An error of the driver's as users see it; of a special class if it will pass."""
+        """A driver's error as users see it; a `_Passing` if a retry can succeed."""
         problem = problem_of(error)
         broken = connection is not None and connection.closed
         state = getattr(error, "sqlstate", None) or ""
@@ -162,7 +161,7 @@ class PostgresStore:
 
 
 class _Passing(JournalError):
-    """The same can succeed later."""
+    """A retry can succeed."""
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(place, problem)
@@ -185,9 +184,9 @@ class _Translated:
 def in_transaction(
     connection: Connection, works: Sequence[Work[Any]], *, durable: bool, read_only: bool = False
 ) -> list[Callable[[], Any]]:
-    """Do all of it in one transaction, and return what makes the results, which may be used once it is committed.
+    """Do all works in one transaction, and return the functions that make their results after the commit.
 
-    Unless a step asks for an answer half-way, all is sent at once: one round trip.
+    Unless a step reads an answer half-way, everything is sent at once: one round trip.
     """
     try:
         with connection.pipeline():
@@ -231,13 +230,13 @@ def _timeline(connection: Connection) -> str | None:
 
 
 def _read(dsn: str) -> tuple[str, Secret]:
-    """Host and name of the database, and its address with what is not said in it."""
+    """Host and name of the database, and its address with the defaults."""
     given: dict[str, Any] | None = None
     with suppress(psycopg.Error):
         given = conninfo_to_dict(dsn)
     if given is None:
-        # Not in a handler: what the driver says quotes the address.
-        raise JournalError("database", "its address can't be read; it is postgresql://user:password@host/name")
+        # Outside the handler, because the driver's error quotes the address.
+        raise JournalError("database", "its address can't be read; give postgresql://user:password@host/name")
     more = {name: value for name, value in DEFAULTS.items() if name not in given}
     host = str(given.get("host") or given.get("hostaddr") or "")
     shown = "" if host.startswith("/") else host

@@ -1,4 +1,4 @@
-"""What a PostgreSQL journal knows of the batch as a whole: facts, limits, budgets."""
+"""What a PostgreSQL journal knows about the batch as a whole: facts, limits, budgets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from asyncscribe.batch.journal.rows import IDS
 from asyncscribe.models.transcript import TranscriptId
 
 _KEEP_FACT = "INSERT INTO facts VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-#: What an ended service had is begun again; the transcripts that were written are there all the same.
+#: Jobs of a service that has ended are begun again; the transcripts that were written remain.
 _FORGET = """
     UPDATE jobs SET audio_url = NULL, uploaded = NULL, doubtful_url = NULL, doubtful_since = NULL, ids = '[]',
         step = CASE step WHEN 'completed' THEN step ELSE 'found' END
@@ -33,7 +33,7 @@ def _telling(query: str, *values: object) -> Work[None]:
 
 
 def forget(service: str) -> Work[None]:
-    """What a service had is gone."""
+    """Begin the jobs of a service again, because it has ended."""
     return _telling(_FORGET, service)
 
 
@@ -78,12 +78,12 @@ def limits() -> Work[list[tuple[float, int]]]:
 
 
 def allow(run: str, seconds: float) -> Work[None]:
-    """A run may have so many seconds of audio submitted."""
+    """Set how many seconds of audio a run may submit."""
     return _telling(_ALLOW, run, seconds)
 
 
 def allowance(run: str) -> Work[tuple[float, float] | None]:
-    """What a run may have submitted, and what it has, in seconds."""
+    """Seconds of audio that a run may submit, and those that it has."""
 
     def work(connection: Connection) -> Callable[[], tuple[float, float] | None]:
         cursor = connection.execute("SELECT allowed::float8, taken::float8 FROM budgets WHERE run = %s", (run,))
@@ -93,7 +93,7 @@ def allowance(run: str) -> Work[tuple[float, float] | None]:
 
 
 def counts() -> Work[Counter[SavedState | None]]:
-    """How many recordings there are by the last step of their job; None is the step of those that have none."""
+    """How many recordings there are by the last step of their job; None stands for no job."""
 
     def work(connection: Connection) -> Callable[[], Counter[SavedState | None]]:
         cursor = connection.execute(_COUNTS)

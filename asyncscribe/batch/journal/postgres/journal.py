@@ -1,4 +1,4 @@
-"""`PostgresJournal`: what the processes of many machines remember together."""
+"""`PostgresJournal`: the journal that processes on many machines share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from asyncscribe.policies.backoff import Backoff
 
 #: Entries read at once when all are read.
 PAGE = 500
-#: Names like one that are looked at for a recording that has moved.
+#: Variants of a name that are checked for a recording that has moved.
 MOST_ALIKE = 20
 
 T = TypeVar("T")
@@ -41,21 +41,20 @@ T = TypeVar("T")
 class PostgresJournal:
     """A journal that many processes share, on one machine or on many. An async context manager.
 
-    What is known of recordings is written by whoever finds it. A step of a job can be told only by the worker that has
-    it: `join`, then `claim` or `claim_keys`. While the database is away, steps are tried again for as long as their
-    callers wait.
+    Any process may write about recordings. A step of a job needs the worker that has it: `join`, then `claim` or
+    `claim_keys`. While the database is away, steps are retried as long as their callers wait.
 
     Args:
         dsn: Where the database is: `postgresql://user:password@host/name`. It is never shown.
-        host: Whose local files this process can read, if others can't: jobs of theirs are claimed on this host alone
-            until they are uploaded. None if all can.
-        read_only: Only look.
-        renew: A copy of the database that took its place is taken for the right one from now on.
+        host: The host whose local files only its own processes can read: until they are uploaded, their jobs are
+            claimed there alone. None if all processes can read them.
+        read_only: Only read.
+        renew: A copy of the database that took its place is accepted from now on.
         retries: Seconds between attempts while the database is away.
 
     Raises (on entering):
-        JournalError: The database can't be reached, or its tables are of another version; or a copy took its place
-            that may know less.
+        JournalError: The database can't be reached, its tables have another version, or a copy that may know less took
+            its place.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class PostgresJournal:
         self._worker: int | None = None
         self._mine: set[int] = set()
         self._is_sure = True
-        #: One claim at a time, so that each knows what the others got.
+        #: One claim at a time, so that each knows what the earlier ones got.
         self._claiming = asyncio.Lock()
 
     @property
@@ -94,7 +93,7 @@ class PostgresJournal:
 
     @property
     def service(self) -> str:
-        """Where jobs are done."""
+        """Where jobs run."""
         return self._service
 
     def connect(self) -> Connection:
@@ -142,11 +141,11 @@ class PostgresJournal:
         return await self._do(facts.limits())
 
     async def totals(self) -> Totals:
-        """What it adds up to, counted by the database."""
+        """The totals, counted by the database."""
         return await self._do(totals())
 
     async def counts(self) -> Counter[SavedState | None]:
-        """How many recordings there are by the last step of their job; None is the step of those that have none."""
+        """How many recordings there are by the last step of their job; None stands for no job."""
         return await self._do(facts.counts())
 
     # Recordings.
@@ -211,7 +210,7 @@ class PostgresJournal:
         times = text_of({"found": round(time.time(), 3)})
         found = [self._places.recording(recording) for recording in found]
         work = recordings.assign(found, self._service, config, self._host, times)
-        # So that what one process has found is there for the others, whatever happens to the database's machine.
+        # Durable, so that the others have these jobs whatever happens to the database's machine.
         return await self._do(work, durable=True)
 
     async def keep(self, recording: Recording) -> None:
@@ -226,7 +225,7 @@ class PostgresJournal:
         """See `Journal`."""
         self._committer.note(recordings.problem(self._places.inward(recording.identity), _storable(text)))
 
-    # Jobs. All but `submitting` may be lost with the database's machine, and the next owner makes up for it.
+    # Jobs. All steps but `submitting` may be lost with the database's machine; the next owner makes up for that.
 
     async def uploaded(self, key: int, audio_url: str, times: Mapping[str, float]) -> None:
         """See `Journal`."""
@@ -248,9 +247,9 @@ class PostgresJournal:
             key: The job.
             audio_url: What is submitted.
             since: When, Unix seconds of the service's clock.
-            times: All that are known of the job.
-            run: Whose allowance it is to fit; None if there is none.
-            seconds: What it takes of it. What it took already, for an earlier submission, is not taken again.
+            times: All known times of the job.
+            run: The run whose allowance counts it; None if none does.
+            seconds: What it takes of that. What an earlier submission took already is not taken again.
 
         Raises:
             AllowanceSpent: It does not fit, and nothing was kept.
@@ -278,7 +277,7 @@ class PostgresJournal:
     ) -> None:
         """See `Journal`."""
         files = {identity: text_of(dict.fromkeys(forms, key)) for identity, forms in self._places.keys(written).items()}
-        # A batch ends its jobs one after the other: none of them waits for others.
+        # A batch ends its jobs one after the other: waiting for others would gain nothing.
         await self._do(steps.completed(self._fence(key), files, audio_seconds, text_of(times)))
         self._mine.discard(key)
 
@@ -299,7 +298,7 @@ class PostgresJournal:
         return begun
 
     async def begin_again_before(self, key: int, before: int) -> JobRecord | None:
-        """The same, of a job that did not fail at a worker with at least the number `before`; else None."""
+        """The same, unless the job failed at a worker with a number of at least `before`; then None."""
         return await self._do(steps.begin_again(self._fence(key), before))
 
     async def adopt(self, key: int, transcript_id: TranscriptId, audio_url: str | None) -> None:
@@ -309,30 +308,30 @@ class PostgresJournal:
     # Workers.
 
     async def join(self, name: str, host: str, lease: float) -> int:
-        """Take part as a worker, which nobody was before; its number.
+        """Join as a new worker, and return its number.
 
-        A journal is one worker's: a process whose lease was lost opens another one, so that what it has under way is
-        not taken for what it claims later.
+        A journal has one worker: a process whose lease was lost opens another journal, so that its earlier jobs are not
+        confused with those that it claims later.
 
         Args:
-            name: What it is called where workers are listed.
+            name: Its name in lists of workers.
             host: Where it runs.
-            lease: Seconds until others may go on with its jobs, unless it is renewed.
+            lease: Seconds until others may take over its jobs, unless the lease is renewed.
         """
         if self._worker is not None:
             raise JournalError(self.place, "this process has joined already: open another journal")
-        # For good: a number that is lost with the database's machine would be given once more.
+        # Durable: a number that is lost with the database's machine would be given again.
         self._worker = await self._do(workers.join(name, host, lease), durable=True)
         return self._worker
 
     async def leave(self) -> None:
-        """Take part no more: others go on with what it has at once. Nothing of it may be under way."""
+        """Leave: others take over its jobs at once. None of them may still be worked on."""
         if self._worker is not None:
             await self._do(workers.leave(self._worker), durable=True)
             self._mine.clear()
 
     async def claim(self, limit: int, wanted: Selection = ANY) -> list[Claim]:
-        """Have jobs that nobody works on, the oldest first.
+        """Claim jobs that nobody works on, the oldest first.
 
         Args:
             limit: How many at most.
@@ -348,7 +347,7 @@ class PostgresJournal:
             return await self._claim(work)
 
     async def claim_keys(self, keys: Sequence[int]) -> list[Claim]:
-        """Have these jobs, also finished ones; those are returned that are nobody else's.
+        """Claim these jobs, also finished ones; returns those that no other worker has.
 
         Raises:
             LeaseLost: The worker's lease is over.
@@ -358,15 +357,15 @@ class PostgresJournal:
 
     async def _claim(self, work: Work[list[Claim]]) -> list[Claim]:
         was_sure, self._is_sure = self._is_sure, False
-        # Should this be cancelled half-way, the next claim finds what it got.
+        # If this is cancelled half-way, the next claim finds what it got.
         claims = await self._do(work)
-        # One that was not full has found all that an earlier one had got.
+        # A claim that was not full has found everything that an earlier one got.
         self._is_sure = was_sure or (isinstance(work, Claiming) and len(claims) < work.limit)
         self._mine.update(claim.job.key for claim in claims)
         return [replace(claim, entries=tuple(map(self._places.entry, claim.entries))) for claim in claims]
 
     async def release(self, key: int) -> None:
-        """Let others have a job that nothing is done about here any more, and that was not finished."""
+        """Give up an unfinished job, so that others can have it."""
         await self._do(steps.release(self._fence(key)))
         self._mine.discard(key)
 
@@ -375,30 +374,30 @@ class PostgresJournal:
         return await self._do(workers.alive())
 
     async def newest(self) -> int:
-        """The highest number that a worker was given."""
+        """The highest number of any worker."""
         return await self._do(workers.newest())
 
     async def oldest(self) -> int:
-        """The lowest number of the workers whose lease is not over; 0 if there is none."""
+        """The lowest number of a worker whose lease is not over; 0 if there is none."""
         return await self._do(workers.oldest())
 
     async def others_work(self, wanted: Selection) -> bool:
-        """Whether another worker has an unfinished job of these; of `wanted` its configuration and content count."""
+        """Whether another worker has an unfinished job with the configuration and content of `wanted`."""
         return await self._do(workers.others_work(self._fence(0).worker, self._service, wanted))
 
     async def strays(self) -> list[Stray]:
-        """Transcripts that were paid for by workers that had lost the job, and are no job's."""
+        """Transcripts that were paid for by workers that had lost the job, and belong to no job."""
         return await self._do(workers.strays())
 
     @asynccontextmanager
     async def lister(self, name: str, ping: float = 10.0) -> AsyncGenerator[bool, None]:
-        """Whether this process looks for recordings: True in one at a time.
+        """Whether this process lists recordings: True in one at a time.
 
-        Should it stand still for longer than 30 s, another one may look as well; what both find is the same.
+        If it hangs for longer than 30 s, another one may list as well; both find the same.
 
         Args:
-            name: What is listed: whoever lists something else is not held up.
-            ping: Seconds from one sign of life to the next.
+            name: What is listed; other names don't wait for it.
+            ping: Seconds between two pings of the database.
         """
         async with listing(self._store, name, ping) as is_lister:
             yield is_lister
@@ -406,11 +405,11 @@ class PostgresJournal:
     # Budgets.
 
     async def allow(self, run: str, seconds: float) -> None:
-        """So many seconds of audio may be submitted by a run, whichever workers do it."""
+        """Set how many seconds of audio all workers of a run may submit together."""
         await self._do(facts.allow(run, seconds), durable=True)
 
     async def allowance(self, run: str) -> tuple[float, float] | None:
-        """Seconds that a run may have submitted, and those that it has; None if nothing limits it."""
+        """Seconds of audio that a run may submit, and those that it has; None if nothing limits it."""
         return await self._do(facts.allowance(run))
 
     async def reserve(self, key: int, run: str, seconds: float, *, is_bound: bool) -> Reservation:
@@ -420,13 +419,13 @@ class PostgresJournal:
             key: The job.
             run: Whose allowance.
             seconds: Of audio.
-            is_bound: The length is not known, and is at most this: what is left is enough, whatever it is.
+            is_bound: The length is unknown, and `seconds` its upper bound: any rest of the allowance is enough.
         """
         work = steps.reserve(self._fence(key), run, seconds, is_bound=is_bound)
         return await self._do(work, durable=True, linger=LINGER)
 
     async def settle(self, key: int, seconds: float) -> None:
-        """What a job took from an allowance turned out to be this, in seconds."""
+        """Correct what a job took from an allowance to its actual seconds."""
         await self._do(steps.settle(self._fence(key), seconds), linger=LINGER)
 
 

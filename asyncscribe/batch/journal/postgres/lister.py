@@ -1,7 +1,7 @@
-"""One process at a time looks for recordings: whoever holds a lock of the database's.
+"""One process at a time lists recordings: the holder of an advisory lock.
 
-It is a transaction's and not a session's: PgBouncer gives sessions to others. So that a process that stands still does
-not keep it for ever, the database ends a transaction in which nothing is said for a while.
+The lock belongs to a transaction and not to a session, because PgBouncer shares sessions. A process that hangs does not
+keep it for ever: the database ends a transaction that is idle for too long.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _TRY = "SELECT pg_try_advisory_xact_lock(%s::int, %s::int)"
 
 @asynccontextmanager
 async def listing(store: PostgresStore, name: str, ping: float) -> AsyncGenerator[bool, None]:
-    """Whether the lock is held here, as long as the block lasts.
+    """Try to take the lock for the block; yields whether this process has it.
 
     Args:
         store: Makes connections.
         name: What is listed.
-        ping: Seconds from one sign of life to the next.
+        ping: Seconds between two pings, which keep the transaction alive.
 
     Raises:
         JournalError: The database can't be asked.
@@ -68,6 +68,6 @@ def _try(store: PostgresStore, name: str) -> Connection | None:
 async def _ping(connection: Connection, pause: float) -> None:
     while True:
         await asyncio.sleep(pause)
-        # If it is gone, so is the lock: another process may look for recordings too, and will find the same.
+        # Without the connection the lock is gone: another process may list recordings too, and will find the same.
         with suppress(psycopg.Error), anyio.CancelScope(shield=True):
             await asyncio.get_running_loop().run_in_executor(None, connection.execute, "SELECT 1")

@@ -1,7 +1,7 @@
-"""What local files are called in a journal that many machines share: `file://host/path`.
+"""How a journal that many machines share names local files: `file://host/path`.
 
-The same path may lead to different recordings on two machines, and to nothing on a third. So a path is known with the
-host whose files it names; only there it is shown as the path that it is.
+The same path may lead to different recordings on two machines, and to nothing on a third. So a path is kept with its
+host, and shown as a plain path only there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Places:
     """Translates between identities here and identities in the journal.
 
     Args:
-        host: Whose local files are meant; None if all machines see the same ones.
+        host: The host of local files; None if all machines see the same ones.
     """
 
     def __init__(self, host: str | None) -> None:
@@ -30,7 +30,7 @@ class Places:
         return identity if "://" in identity else f"{self._prefix}{identity}"
 
     def outward(self, identity: str) -> str:
-        """As this process knows it: files of other machines stay addresses."""
+        """As this process knows it: other machines' files stay addresses."""
         if self._prefix and identity.startswith(f"{self._prefix}/"):
             return identity.removeprefix(self._prefix)
         return identity

@@ -1,4 +1,4 @@
-"""What a PostgreSQL journal does about recordings: their names, their files, the jobs that they are given."""
+"""Recordings in a PostgreSQL journal: their names, their files, their jobs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAME = """
     ORDER BY number
     ON CONFLICT DO NOTHING
 """
-# In order, so that two who do the same wait for each other and not crosswise. What is there is not touched, or locked.
+# In order, so that two processes that do the same can't deadlock. Existing rows are neither changed nor locked.
 _NEW_JOBS = """
     INSERT INTO jobs (service, content, config, host, times)
     SELECT %s, content, %s, min(host), %s
@@ -46,7 +46,7 @@ _NEW = f"""
     WHERE recordings.identity = new.identity
 """
 _KEEP = f"UPDATE recordings SET {_SET}, {_NEW}"  # noqa: S608
-# A query of its own for each, which goes by the index; a join may be made the other way around, through all jobs.
+# A subquery for each, which uses the index; a join may be planned the other way around, through all jobs.
 _ASSIGN = f"""
     UPDATE recordings SET {_SET},
         job = (SELECT key FROM jobs WHERE content = new.content AND service = %s AND config = %s), {_NEW}
@@ -64,7 +64,7 @@ def entries(identities: Sequence[str]) -> Work[dict[str, Entry]]:
 
 
 def page(after: str, limit: int) -> Work[list[Entry]]:
-    """Recordings by name, those after one."""
+    """A page of recordings by name, after a given one."""
 
     def work(connection: Connection) -> Callable[[], list[Entry]]:
         cursor = connection.execute(_PAGE, (after, limit))
@@ -169,7 +169,7 @@ def take_over(identity: str, newcomer: Newcomer) -> Work[Entry]:
 
 
 def keep(recordings: Sequence[Recording]) -> Work[None]:
-    """Keep what is known of recordings."""
+    """Update recordings."""
 
     def work(connection: Connection) -> Callable[[], None]:
         connection.execute(_KEEP, _columns(recordings))
@@ -188,11 +188,11 @@ def assign(
     """See `Journal`.
 
     Args:
-        recordings: Their contents are known.
-        service: Where the jobs are done.
+        recordings: Recordings whose contents are known.
+        service: Where the jobs run.
         config: Fingerprint of the configuration.
-        host: The only one that can read local files; None if all can.
-        times: Of new jobs.
+        host: The only host that can read local files; None if all can.
+        times: Times of new jobs.
     """
     contents = [recording.content for recording in recordings]
     hosts = [host if _is_local(recording.identity) else None for recording in recordings]
@@ -239,7 +239,7 @@ def problem(identity: str, text: str) -> Work[None]:
 
 
 def written(connection: Connection, key: int, worker: int, files: Mapping[str, str]) -> None:
-    """Keep which files have the transcript of a job that a worker has finished, if it has."""
+    """Record the files of a job, if this worker has finished it."""
     for identity, forms in files.items():
         connection.execute(
             "UPDATE recordings SET files = (files::jsonb || %s::jsonb)::text, problem = NULL WHERE identity = %s "

@@ -8,13 +8,13 @@ from psycopg import Connection
 
 from asyncscribe.errors import JournalError
 
-#: Two first starts at once make one schema: the second one waits for the first one's transaction.
+#: Two first starts at once create one schema: the second waits for the transaction of the first.
 CREATION_LOCK = 0x61737363
-#: Whoever has it looks for recordings; the others only work on what is found.
+#: Its holder lists recordings; the others only work on them.
 LISTER_LOCK = 0x61737364
 
 #: Each raises the schema by one version; the position is the version that it starts from. Texts are compared byte by
-#: byte, as SQLite does, whatever the database's language is.
+#: byte, as in SQLite, whatever the database's locale.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """
@@ -26,7 +26,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             ended BOOLEAN NOT NULL DEFAULT FALSE
         )
         """,
-        # `open` and not `step` is what indexes ask for: so most steps change no index, and leave no dead entries there.
+        # Indexes depend on `open`, not on `step`: so most steps change no index, and leave no dead entries there.
         """
         CREATE TABLE jobs (
             key BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -89,11 +89,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
     ),
     (
-        # By `key + 0`, an order that the primary key does not have: the planner took that instead, and each claim
-        # walked over all jobs that were done (60 ms after 240,000 of them, and more with each one; 4 ms by this index).
+        # `key + 0`, because the planner preferred the primary key to an index on `key`, and each claim then walked over
+        # all finished jobs (60 ms after 240,000 of them, growing; 4 ms with this index).
         "DROP INDEX jobs_free",
         "CREATE INDEX jobs_free ON jobs (service, (key + 0)) WHERE owner IS NULL AND open",
-        # `counted` is the most that it can be: the length is not known.
+        # True if the length is unknown, and `counted` is its upper bound.
         "ALTER TABLE jobs ADD COLUMN bound BOOLEAN NOT NULL DEFAULT FALSE",
     ),
 )
@@ -105,7 +105,7 @@ _KEEP = "INSERT INTO facts VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET valu
 
 
 def prepare(connection: Connection, place: str) -> None:
-    """Make the tables, or bring them up to date.
+    """Create the tables, or migrate them.
 
     Args:
         connection: In autocommit.
@@ -116,7 +116,7 @@ def prepare(connection: Connection, place: str) -> None:
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (CREATION_LOCK,))
-        # Not made again if it is there: a journal may be written to by somebody who may make no tables.
+        # Only if it is missing: a user who can write the journal may lack the right to create tables.
         if not _scalar(connection, _IS_THERE):
             connection.execute(_FACTS)
         version = _version(connection, place)
@@ -128,10 +128,10 @@ def prepare(connection: Connection, place: str) -> None:
 
 
 def check(connection: Connection, place: str) -> None:
-    """Look whether the tables are there, and can be read.
+    """Check that the tables exist, in a version that can be read.
 
     Raises:
-        JournalError: They are not, or of another version.
+        JournalError: They don't, or have another version.
     """
     if not _scalar(connection, _IS_THERE):
         raise JournalError(place, "there is no journal: no batch was run with this database")
@@ -140,18 +140,18 @@ def check(connection: Connection, place: str) -> None:
 
 
 def keep_timeline(connection: Connection, place: str, timeline: str | None, *, renew: bool) -> None:
-    """Check that the database is the one that it was, and no copy that took its place.
+    """Check that the database is still the same one, and no copy that took its place.
 
-    A copy that lagged behind may have lost that a submission was begun, which would be paid for again.
+    A copy that lagged behind may have lost the start of a submission, which would then be paid for again.
 
     Args:
         connection: In autocommit.
         place: What errors name.
-        timeline: The present one; None if the database does not tell.
-        renew: Whether another one than before is taken for the right one from now on.
+        timeline: The present one; None if it is unavailable.
+        renew: Whether a changed timeline is accepted from now on.
 
     Raises:
-        JournalError: It is another one.
+        JournalError: The timeline changed.
     """
     if timeline is None:
         return

@@ -1,6 +1,6 @@
 """The steps of jobs in a PostgreSQL journal, each done only by the worker that has the job.
 
-All can be done twice in a row without harm: an answer that is lost on the way leaves open whether they were.
+All are idempotent, because a lost answer leaves open whether a step was committed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from asyncscribe.batch.journal.rows import JOB, job_of
 from asyncscribe.errors import AllowanceSpent, LeaseLost
 from asyncscribe.models.transcript import TranscriptId
 
-#: What a worker has finished is nobody's, and its own until somebody else takes it.
+#: A finished job has no owner, but its finisher may still write to it until another worker takes it.
 _MINE = "(owner = %(worker)s OR (owner IS NULL AND finisher = %(worker)s AND NOT open))"
 
 _LOCK = "SELECT 1 FROM jobs WHERE key = %(key)s AND owner = %(worker)s FOR UPDATE"
@@ -44,7 +44,7 @@ _ADD_ID = """
         times = coalesce(%(times)s, times)
     WHERE key = %(key)s AND owner = %(worker)s
 """
-# What was paid for by a worker that has lost its job is kept all the same.
+# If the worker has lost the job, the id that was paid for is kept as a stray.
 _SUBMITTED = f"""
     WITH done AS ({_ADD_ID} RETURNING key), stray AS (
         INSERT INTO strays SELECT %(key)s, %(id)s, %(worker)s WHERE NOT EXISTS (SELECT 1 FROM done)
@@ -112,7 +112,7 @@ _SETTLE = f"""
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """A job, and the worker that has to have it.
+    """A job, and the worker that must have it.
 
     Attributes:
         place: The journal, as errors name it.
@@ -129,7 +129,7 @@ class Fence:
         return {"key": self.key, "worker": self.worker, **more}
 
     def passed(self, cursor: Cursor[object]) -> Callable[[], None]:
-        """Raises unless a statement changed the job."""
+        """A function that raises unless a statement changed the job."""
 
         def finish() -> None:
             if cursor.rowcount < 1:
@@ -138,7 +138,7 @@ class Fence:
         return finish
 
     def lost(self) -> LeaseLost:
-        """The job is another worker's, or nobody's."""
+        """The error that the job belongs to another worker, or to nobody."""
         return LeaseLost(self.place, f"worker {self.worker} does not have job {self.key} any more")
 
 
@@ -148,7 +148,7 @@ class Reservation:
 
     Attributes:
         seconds: Seconds of audio that were taken; None if they don't fit.
-        may_fit_later: More is reserved for others than they may take in the end.
+        may_fit_later: Whether other jobs may give back a part of what is reserved for them.
     """
 
     seconds: float | None
@@ -167,7 +167,7 @@ def submitting(fence: Fence, url: str, since: float, times: str) -> Work[None]:
 
 
 def submitting_at_cost(fence: Fence, url: str, since: float, times: str, run: str, seconds: float) -> Work[None]:
-    """The same, if it fits the budget of a run. What it took from another one is given back to that."""
+    """The same, if it fits the budget of a run. What the job took from another budget is given back."""
     values = fence.values(run=run, seconds=seconds)
 
     def refuse() -> None:
@@ -179,7 +179,7 @@ def submitting_at_cost(fence: Fence, url: str, since: float, times: str, run: st
     def work(connection: Connection) -> Callable[[], None]:
         if connection.execute(_COUNTED, values).fetchone() is None:
             return refuse_lost
-        # The row of the budget is locked until the commit: nobody takes what this one has seen.
+        # The budget's row is locked until the commit: nobody else takes what was left.
         if connection.execute(_TAKE, values).fetchone() is None:
             return refuse
         connection.execute(_GIVE_BACK, values)
@@ -223,7 +223,7 @@ def completed(fence: Fence, files: Mapping[str, str], seconds: float | None, tim
 
 
 def failed(fence: Fence, reason: str, category: str, times: str) -> Work[None]:
-    """See `Journal`. What failed is not charged for."""
+    """See `Journal`. A failed job takes nothing from a budget."""
 
     def work(connection: Connection) -> Callable[[], None]:
         _give_back(connection, fence)
@@ -234,7 +234,7 @@ def failed(fence: Fence, reason: str, category: str, times: str) -> Work[None]:
 
 
 def timed(fence: Fence, times: str) -> Work[None]:
-    """See `Journal`. For the record: if it is another's job by now, nothing is lost."""
+    """See `Journal`. For the record: nothing is lost if another worker has the job by now."""
 
     def work(connection: Connection) -> Callable[[], None]:
         connection.execute(_TIMED, fence.values(times=times))
@@ -244,7 +244,7 @@ def timed(fence: Fence, times: str) -> Work[None]:
 
 
 def begin_again(fence: Fence, before: int | None = None) -> Work[JobRecord | None]:
-    """See `Journal`; None if it was a worker with at least the number `before` that it failed at."""
+    """See `Journal`; None if it failed at a worker with a number of at least `before`."""
 
     def work(connection: Connection) -> Callable[[], JobRecord | None]:
         mine = connection.execute(_LOCK, fence.values())
@@ -262,10 +262,10 @@ def begin_again(fence: Fence, before: int | None = None) -> Work[JobRecord | Non
 
 
 def release(fence: Fence) -> Work[None]:
-    """Let others have a job that nothing is done about any more. What was reserved for it is given back."""
+    """Give up a job, so that others can have it. What was reserved for it is given back."""
 
     def work(connection: Connection) -> Callable[[], None]:
-        # What was submitted, or may have been, may still have to be paid.
+        # A job that was submitted, or may have been, may still cost something.
         if connection.execute(_UNPAID, fence.values()).fetchone() is not None:
             _give_back(connection, fence)
         connection.execute(_RELEASE, fence.values())
@@ -281,7 +281,7 @@ def reserve(fence: Fence, run: str, seconds: float, *, is_bound: bool) -> Work[R
         fence: The job.
         run: Whose budget.
         seconds: Of audio.
-        is_bound: The length is at most this, and what is left is enough.
+        is_bound: `seconds` is only an upper bound; any rest of the budget is enough.
     """
     values = fence.values(run=run, bound=is_bound)
 
@@ -289,7 +289,7 @@ def reserve(fence: Fence, run: str, seconds: float, *, is_bound: bool) -> Work[R
         raise fence.lost()
 
     def work(connection: Connection) -> Callable[[], Reservation]:
-        # The budget's row is locked until the commit: what others have reserved can't change in between.
+        # The budget's row is locked until the commit: others can't reserve in between.
         row = connection.execute(_LEFT, values).fetchone()
         if row is None:
             return refuse_lost
@@ -307,7 +307,7 @@ def reserve(fence: Fence, run: str, seconds: float, *, is_bound: bool) -> Work[R
 
 
 def settle(fence: Fence, seconds: float) -> Work[None]:
-    """What a job took from a budget turned out to be this."""
+    """Correct what a job took from a budget to its actual seconds."""
 
     def work(connection: Connection) -> Callable[[], None]:
         connection.execute(_SETTLE, fence.values(seconds=seconds))
@@ -317,7 +317,7 @@ def settle(fence: Fence, seconds: float) -> Work[None]:
 
 
 def _give_back(connection: Connection, fence: Fence) -> None:
-    # The job's row is locked first, so that it is not freed half-way.
+    # The job's row is locked first, so that it is not freed in between.
     connection.execute(_LOCK, fence.values())
     connection.execute(_GIVE_BACK, fence.values(run=None))
     connection.execute(_NOT_COUNTED, fence.values())

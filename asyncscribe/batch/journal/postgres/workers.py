@@ -1,8 +1,8 @@
 """Who works on a PostgreSQL journal, and who has which job.
 
-A worker has a lease, which it renews. Once that is over the others mark it as ended, and free what it had. Its number
-is never given twice, and every step of a job asks for it: what a worker that was believed dead still tells is refused.
-All times are told by the database's clock.
+A worker renews its lease. Once the lease is over, the others mark it as ended and free its jobs. Its number is never
+given twice, and every step of a job checks it: steps of a worker that was believed dead are refused. All times are by
+the database's clock.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Claim:
 
     Attributes:
         job: The job.
-        entries: The recordings that it is the present one of.
-        lost_at: When the lease of the worker that had it before ended, Unix seconds of the database's clock; None if
-            nobody had, or nothing it did is in doubt.
+        entries: The recordings whose present job it is.
+        lost_at: When the lease of its previous worker ended, Unix seconds of the database's clock; None if it had none,
+            or no submission is in doubt.
         lost_ago: Seconds since then, by the same clock. Until then that worker may have sent a submission.
     """
 
@@ -44,7 +44,7 @@ class Member:
 
     Attributes:
         id: Its number.
-        name: What it calls itself.
+        name: Its name in lists.
         host: Where it runs.
         expires: Seconds until its lease ends, unless it is renewed.
         jobs: How many unfinished jobs it has.
@@ -63,7 +63,7 @@ class Stray:
 
     Attributes:
         job: The job.
-        id: The service's id of it.
+        id: The service's id of the transcript.
         worker: The worker.
     """
 
@@ -82,8 +82,8 @@ _RENEW = f"""
     RETURNING 1
 """  # noqa: S608 - no values
 _COUNT = f"SELECT count(*) FROM workers WHERE {_IS_ALIVE}"  # noqa: S608
-# A process that is stopped half-way in a transaction keeps its locks, and with them its jobs. In a pipeline the
-# database does not call that idle, so `idle_in_transaction_session_timeout` does not end it.
+# A process that stops in mid-transaction keeps its locks, and with them its jobs. In a pipeline the database does not
+# count that as idle, so `idle_in_transaction_session_timeout` does not end it.
 _END_STUCK = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
@@ -91,14 +91,14 @@ _END_STUCK = """
         AND xact_start IS NOT NULL
         AND greatest(query_start, state_change) < clock_timestamp() - make_interval(secs => %s)
 """
-# Whose claim is about to be committed is left to the next beat.
+# A worker whose claim is being committed is left to the next beat.
 _MARK = """
     WITH expired AS (
         SELECT id FROM workers WHERE NOT ended AND expires <= clock_timestamp() ORDER BY id FOR UPDATE SKIP LOCKED
     )
     UPDATE workers SET ended = TRUE FROM expired WHERE workers.id = expired.id
 """
-# Not only those that were just marked: a claim may have been committed after its worker was.
+# All ended workers, not only those just marked: a claim may be committed after its worker was marked.
 _FREE = """
     WITH lost AS (
         SELECT job.key, expires FROM workers CROSS JOIN LATERAL (
@@ -110,7 +110,7 @@ _FREE = """
 _LEAVE = """
     UPDATE workers SET ended = TRUE, expires = least(expires, clock_timestamp()) WHERE id = %s AND NOT ended
 """
-# Its own row is locked until the commit, so that nobody finds it expired meanwhile.
+# The worker's own row is locked until the commit, so that nobody marks it as ended meanwhile.
 _LOCK = f"SELECT 1 FROM workers WHERE id = %s AND {_IS_ALIVE} FOR SHARE"  # noqa: S608
 _RESULT = f"""
     RETURNING {JOB}, CASE WHEN doubtful_since IS NOT NULL THEN freed END,
@@ -155,7 +155,7 @@ _STRAYS = "SELECT job, id, worker, ids FROM strays JOIN jobs ON key = job ORDER 
 
 
 def join(name: str, host: str, lease: float) -> Work[int]:
-    """Take part; the result is the worker's number."""
+    """Join; the result is the worker's number."""
 
     def work(connection: Connection) -> Callable[[], int]:
         cursor = connection.execute(_JOIN, (name, host, lease))
@@ -165,7 +165,7 @@ def join(name: str, host: str, lease: float) -> Work[int]:
 
 
 def renew(worker: int, lease: float) -> Work[int]:
-    """A beat: the worker has its lease from now on again. The result is how many are alive, 0 if it is not itself."""
+    """Renew a worker's lease from now on. The result is how many workers are alive; 0 if this one is not."""
 
     def work(connection: Connection) -> Callable[[], int]:
         renewed = connection.execute(_RENEW, (lease, worker))
@@ -176,10 +176,10 @@ def renew(worker: int, lease: float) -> Work[int]:
 
 
 def reap(lease: float) -> Work[int]:
-    """Mark the workers whose lease is over, and free what those have that have ended; the result is how many jobs.
+    """Mark workers whose lease is over, and free the jobs of ended ones; the result is how many jobs were freed.
 
     Args:
-        lease: Seconds after which a transaction whose process says nothing is ended.
+        lease: Seconds of silence after which a worker's transaction is ended.
     """
 
     def work(connection: Connection) -> Callable[[], int]:
@@ -192,7 +192,7 @@ def reap(lease: float) -> Work[int]:
 
 
 def leave(worker: int) -> Work[None]:
-    """Take part no more, and free what the worker has."""
+    """Leave, and free the worker's jobs."""
 
     def work(connection: Connection) -> Callable[[], None]:
         connection.execute(_LEAVE, (worker,))
@@ -208,9 +208,9 @@ class Selection:
 
     Attributes:
         config: Fingerprint of their configuration; None for any.
-        below: What their content begins with, any of these; None for anything.
+        below: Prefixes of their content, of which one must match; None for any content.
         but: Keys of jobs that are not wanted.
-        paid_only: Only those of which something was submitted, or may have been.
+        paid_only: Only jobs that were submitted, or may have been.
     """
 
     config: str | None = None
@@ -229,17 +229,17 @@ ANY = Selection()
 
 @dataclass(slots=True)
 class Claiming:
-    """A claim of free jobs, which can be done twice if its answer is lost on the way.
+    """A claim of free jobs, which can be repeated if its answer is lost.
 
     Attributes:
         place: The journal, as errors name it.
         worker: Who claims.
-        service: Where the jobs are done.
+        service: Where the jobs run.
         wanted: Which of them.
-        host: Whose local files can be read.
+        host: The host whose local files can be read.
         limit: How many jobs at most.
-        known: Which jobs the worker knows that it has.
-        is_sure: Whether it can't have others. Of a claim of which no answer came it may.
+        known: The jobs that the worker knows it has.
+        is_sure: Whether it has no others. It may, from a claim whose answer was lost.
     """
 
     place: str
@@ -269,7 +269,7 @@ class Claiming:
 
 
 def claim_keys(place: str, worker: int, keys: Sequence[int]) -> Work[list[Claim]]:
-    """Claim jobs that were found; the result is those that the worker has now, also finished ones."""
+    """Claim certain jobs; the result is those that the worker has now, also finished ones."""
 
     def work(connection: Connection) -> Callable[[], list[Claim]]:
         if connection.execute(_LOCK, (worker,)).fetchone() is None:
@@ -291,7 +291,7 @@ def alive() -> Work[list[Member]]:
 
 
 def newest() -> Work[int]:
-    """The highest number that a worker was given."""
+    """The highest number of any worker."""
 
     def work(connection: Connection) -> Callable[[], int]:
         cursor = connection.execute(_NEWEST)
@@ -301,7 +301,7 @@ def newest() -> Work[int]:
 
 
 def oldest() -> Work[int]:
-    """The lowest number of those whose lease is not over; 0 if there is none."""
+    """The lowest number of a worker whose lease is not over; 0 if there is none."""
 
     def work(connection: Connection) -> Callable[[], int]:
         cursor = connection.execute(_OLDEST)
@@ -322,11 +322,11 @@ def others_work(worker: int, service: str, wanted: Selection) -> Work[bool]:
 
 
 def strays() -> Work[list[Stray]]:
-    """Transcripts that were paid for and are nobody's, because the worker had lost the job."""
+    """Transcripts that were paid for by a worker that had lost the job, and belong to no job."""
 
     def work(connection: Connection) -> Callable[[], list[Stray]]:
         cursor = connection.execute(_STRAYS)
-        # What its new owner found is no stray.
+        # A transcript that the new owner of its job has adopted is no stray.
         return lambda: [Stray(job, id_, worker) for job, id_, worker, ids in cursor if id_ not in IDS.decode(ids)]
 
     return work

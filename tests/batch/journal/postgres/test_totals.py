@@ -42,7 +42,8 @@ async def test_both_count_alike(dsn):
             summary.take(entry)
     for one in fields(counted):
         assert getattr(counted, one.name) == getattr(summary, one.name), one.name
-    assert counted.recordings == {"completed": 2, "failed": 1, "found": 1}
+    assert counted.recordings == {"completed": 2, "failed": 1}
+    assert (counted.pending, counted.problems) == (3, 2)
     assert (counted.submissions, counted.resubmissions, counted.detection_seconds) == (2, 1, 0.5)
 
 
