@@ -55,12 +55,13 @@ async def test_debug_tells_each_request_with_its_time(server, client, caplog):
     assert any("500" in record.message and "ms" in record.message for record in caplog.records)
 
 
-async def test_a_line_about_no_job_has_the_same_attributes(server, client, caplog):
+async def test_a_line_about_no_job_has_the_same_attributes(server, client, caplog, monkeypatch):
     """A formatter that names them must not fail."""
     log.warning("about nothing")
     (line,) = about(caplog, job=None)
     assert (line.source, line.transcript_id, line.metadata) == (None, None, None)
-    caplog.handler.setFormatter(logging.Formatter("%(job)s %(transcript_id)s %(metadata)s %(source)s %(message)s"))
+    naming = logging.Formatter("%(job)s %(transcript_id)s %(metadata)s %(source)s %(message)s")
+    monkeypatch.setattr(caplog.handler, "formatter", naming)
     caplog.set_level(logging.DEBUG, "asyncscribe")
     await client.transcribe(recording())
     assert all(caplog.handler.format(record) for record in caplog.records if record.name == "asyncscribe")
