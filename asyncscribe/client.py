@@ -1,44 +1,26 @@
-"""`AsyncClient`: builds the parts from what it is given, and names a step per method."""
+"""`AsyncClient`: has its parts built, and names a step per method."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack
-from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 import aiohttp
-import anyio
 
-from asyncscribe import settings, sources
-from asyncscribe.api.network import Network
-from asyncscribe.api.protocol import LONGEST_PAGE
-from asyncscribe.api.transcripts import RedactedAudio, SubtitleFormat, Transcripts
-from asyncscribe.api.transport import Transport, TransportStatistics
-from asyncscribe.arguments import check_kind
+from asyncscribe import sources
+from asyncscribe.account import AccountAccess
 from asyncscribe.engine.handle import Job, JobRecord
-from asyncscribe.engine.jobs import JobRunner
-from asyncscribe.engine.limiter import Limiter, LimiterStatistics
-from asyncscribe.engine.pipeline import Pipeline, Sources
-from asyncscribe.engine.submission import Submitter
-from asyncscribe.engine.tasks import Tasks
-from asyncscribe.engine.totals import JobTotals
-from asyncscribe.engine.uploads import Uploader
-from asyncscribe.engine.watcher import Watcher, WatcherStatistics
-from asyncscribe.errors import ConfigurationError, NotOpen, SourceError
-from asyncscribe.events import EventHandler, LimitChanged, Listeners, guarded
-from asyncscribe.models.pages import ListItem
-from asyncscribe.models.results import Match, Passage
-from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus, UploadUrl
-from asyncscribe.policies.adaptive import AdaptiveLimit
+from asyncscribe.engine.pipeline import Sources
+from asyncscribe.errors import NotOpen, SourceError
+from asyncscribe.events import EventHandler, guarded
+from asyncscribe.models.transcript import Transcript, TranscriptId, UploadUrl
 from asyncscribe.policies.backoff import Backoff
-from asyncscribe.policies.limits import FixedLimit, Limit
+from asyncscribe.policies.limits import Limit
 from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.policies.submission import SubmissionPolicy
@@ -46,38 +28,16 @@ from asyncscribe.policies.window import HttpBudget
 from asyncscribe.requests import Config, Outcome, TranscriptionRequest, checked
 from asyncscribe.settings import Timeouts
 from asyncscribe.sources import Source
+from asyncscribe.wiring import POLLING, UPLOADS, Arguments, ClientStatistics, build
 
-#: The schedule of status checks: after 1 s, then 1.5 times longer each, up to every 10 s. The vendor's clients check
-#: every 3 s; most jobs take longer than a few seconds, and the service allows 66.7 requests a second for everything.
-POLLING = Backoff(initial=1.0, factor=1.5, maximum=10.0, jitter=0.1)
-#: Uploads at once. One connection rarely fills a line; more than a few only make each of them slower.
-UPLOADS = 4
+__all__ = ["POLLING", "UPLOADS", "AsyncClient", "ClientStatistics"]
 
 R = TypeVar("R")
 S = TypeVar("S", bound=Source)
 M = TypeVar("M")
 
 
-@dataclass(frozen=True, slots=True)
-class ClientStatistics:
-    """The client's parts at one moment, and what became of its jobs so far.
-
-    Attributes:
-        jobs: Slots for jobs.
-        uploads: Slots for uploads.
-        watcher: Jobs that are waited for at the service.
-        transport: Requests that were sent.
-        totals: What became of the jobs so far.
-    """
-
-    jobs: LimiterStatistics
-    uploads: LimiterStatistics
-    watcher: WatcherStatistics
-    transport: TransportStatistics
-    totals: JobTotals
-
-
-class AsyncClient:
+class AsyncClient(AccountAccess):
     """A client of AssemblyAI's pre-recorded transcription API, for one job and for many.
 
     Use it as an async context manager; it can be shared by all tasks of one event loop, and should be, since the
@@ -140,63 +100,35 @@ class AsyncClient:
         headers: Mapping[str, str] | None = None,
         spool: int = 0,
     ) -> None:
-        _check(
+        arguments = Arguments(
             api_key=api_key,
             base_url=base_url,
+            concurrency=concurrency,
             polling=polling,
+            uploads=uploads,
             retry=retry,
             resubmission=resubmission,
             submission=submission,
             budget=budget,
             timeouts=timeouts,
             on_event=on_event,
+            trust_env=trust_env,
+            allow_http=allow_http,
+            proxy=proxy,
+            ssl_context=ssl_context,
+            session=session,
+            headers=headers,
             spool=spool,
         )
-        resolved = settings.resolve(api_key, base_url, allow_http=allow_http)
-        self._emit = emit = Listeners(on_event)
-        self.base_url = resolved.base_url
-        self._settings = resolved
-        self._transport = Transport(
-            resolved,
-            timeouts=timeouts,
-            retry=retry,
-            budget=budget,
-            on_event=emit,
-            network=Network(trust_env, proxy, ssl_context, session, headers or {}),
-        )
-        self._tasks = Tasks()
-        self._slots = Limiter(_limit(concurrency, "concurrency"), self._limit_changed)
-        self._upload_slots = Limiter(_limit(uploads, "uploads"))
-        self._uploader = Uploader(self._transport, self._upload_slots, spool)
-        self._watcher = Watcher(
-            self._transport, self._tasks, polling, self._slots.observe, lambda: self._slots.statistics().waiting > 0
-        )
-        self._transcripts = Transcripts(self._transport, polling)
-        self._submitter = Submitter(self._transport, self._tasks, submission)
-        self._runner = JobRunner(
-            self._tasks,
-            self._uploader,
-            self._slots,
-            self._submitter,
-            self._watcher,
-            _resubmission(resubmission),
-            emit,
-        )
-        self._pipeline = Pipeline(self._runner, self._slots, self._tasks, ahead=2 * uploads)
-        self._open = AsyncExitStack()
-        self._closing: asyncio.Task[tuple[TranscriptId, ...]] | None = None
-        self._draining: anyio.CancelScope | None = None
+        self._parts = build(arguments)
+        super().__init__(self._parts.transcripts)
+        self.base_url = self._parts.settings.base_url
 
     def __repr__(self) -> str:
-        return f"<AsyncClient {self.base_url} {self._slots!r}>"
+        return f"<AsyncClient {self.base_url} {self._parts.slots!r}>"
 
     async def __aenter__(self) -> Self:
-        if self._transport.is_open:
-            raise RuntimeError("the client is open already")
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._transport)
-            await stack.enter_async_context(self._tasks)
-            self._open = stack.pop_all()
+        await self._parts.lifetime.open()
         return self
 
     async def __aexit__(
@@ -223,34 +155,11 @@ class AsyncClient:
         Returns:
             The ids of the jobs that go on at the service; `wait` picks them up, in another process too.
         """
-        # In a task of its own: closing waits for the jobs' tasks, and this may be called by one of them.
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close(drain), name="asyncscribe closing")
-            self._closing.add_done_callback(self._closed)
-        elif not drain and self._draining is not None:
-            self._draining.cancel()
-        return await asyncio.shield(self._closing)
-
-    async def _close(self, drain: float) -> tuple[TranscriptId, ...]:
-        try:
-            with anyio.CancelScope() as self._draining:
-                if drain > 0:
-                    await self._runner.drain(drain)
-        finally:
-            jobs, waited = self._runner.active, self._runner.waited
-            await self._open.aclose()
-        return (*(job.running for job in jobs if job.running is not None), *waited)
-
-    def _closed(self, _: asyncio.Task[tuple[TranscriptId, ...]]) -> None:
-        self._closing = None
-
-    def _limit_changed(self, limit: int) -> None:
-        self._emit(LimitChanged(limit, self._slots.basis))
-        self._pipeline.limit_changed()
+        return await self._parts.lifetime.close(drain)
 
     def key_digest(self, salt: str) -> str:
         """A salted hash of the API key: says whether a key is the same as before, and nothing about it."""
-        return self._settings.key_digest(salt)
+        return self._parts.settings.key_digest(salt)
 
     def share_allowance(self, clients: int) -> None:
         """Say how many clients use the account at this moment, in whatever process: each sends its part of requests.
@@ -258,22 +167,16 @@ class AsyncClient:
         Args:
             clients: With this one, at least 1.
         """
-        self._transport.gate.share(max(1, clients))
+        self._parts.transport.gate.share(max(1, clients))
 
     @property
     def stats(self) -> ClientStatistics:
         """Current counts of slots, uploads, watched jobs and requests, and the totals of jobs."""
-        return ClientStatistics(
-            self._slots.statistics(),
-            self._upload_slots.statistics(),
-            self._watcher.statistics(),
-            self._transport.statistics(),
-            self._runner.totals(),
-        )
+        return self._parts.statistics()
 
     def listening(self, handler: EventHandler) -> AbstractContextManager[None]:
         """Have a handler called with every event as well, like `on_event`, for as long as the context lasts."""
-        return self._emit.listening(handler)
+        return self._parts.listeners.listening(handler)
 
     async def upload(
         self, source: Source, *, priority: int = 0, progress: Callable[[int], None] | None = None
@@ -292,10 +195,10 @@ class AsyncClient:
         resolved = await sources.resolve(source)
         if isinstance(resolved, sources.Url | sources.SignedOnDemand):
             raise SourceError(resolved.name, "is a URL already; transcribe it without an upload")
-        if not self._transport.is_open:
+        if not self._parts.transport.is_open:
             raise NotOpen
         told = None if progress is None else guarded(progress)
-        return await self._uploader.upload(resolved, told, priority=priority)
+        return await self._parts.uploader.upload(resolved, told, priority=priority)
 
     def start(
         self,
@@ -354,7 +257,7 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> JobRecord:
         request = source if isinstance(source, TranscriptionRequest) else TranscriptionRequest(source)
-        return self._runner.start(request, checked(config), priority, timeout=timeout)
+        return self._parts.runner.start(request, checked(config), priority, timeout=timeout)
 
     async def wait(self, job: Job | str, timeout: float | None = None) -> Transcript:
         """Wait until a job has ended and return its transcript.
@@ -372,7 +275,7 @@ class AsyncClient:
         """
         if isinstance(job, Job):
             return await job.wait(timeout)
-        return await self._runner.wait(TranscriptId(job), timeout)
+        return await self._parts.runner.wait(TranscriptId(job), timeout)
 
     async def transcribe(
         self,
@@ -460,7 +363,7 @@ class AsyncClient:
         """
         if isinstance(sources, str | bytes | os.PathLike):
             raise TypeError("transcribe_many takes an iterable of sources; use transcribe for a single one")
-        return self._pipeline.run(sources, checked(config), ordered=ordered, priority=priority, timeout=timeout)
+        return self._parts.pipeline.run(sources, checked(config), ordered=ordered, priority=priority, timeout=timeout)
 
     def hint(self, transcript_id: str) -> None:
         """Check a job now: an outside signal says that it ended. Without a waiter nothing happens.
@@ -471,175 +374,4 @@ class AsyncClient:
         Args:
             transcript_id: The job.
         """
-        self._watcher.hint(TranscriptId(transcript_id))
-
-    async def get(self, transcript_id: str) -> Transcript:
-        """The transcript in its present state, whatever that is.
-
-        Raises:
-            NotFound: There is no such transcript in this project.
-            ServiceError: It could not be asked for.
-        """
-        return await self._transcripts.get(TranscriptId(transcript_id))
-
-    def list(
-        self,
-        *,
-        status: str | None = None,
-        created_on: date | None = None,
-        before_id: str | None = None,
-        after_id: str | None = None,
-        throttled_only: bool = False,
-        page_size: int = LONGEST_PAGE,
-    ) -> AsyncGenerator[ListItem, None]:
-        """The transcripts of the key's project, newest first; pages are asked for as they are read.
-
-        Args:
-            status: Only those in this state (`TranscriptStatus`).
-            created_on: Only those of this day, UTC.
-            before_id: Only those created before this one.
-            after_id: Only those created after this one.
-            throttled_only: Only those that the account's limit held back; overrides `status`. The service calls this
-                filter deprecated.
-            page_size: Items asked for at once, 1 to 200.
-
-        Raises:
-            ServiceError: A page is unavailable.
-        """
-        return self._transcripts.list(
-            status=status,
-            created_on=created_on,
-            before_id=before_id,
-            after_id=after_id,
-            throttled_only=throttled_only,
-            page_size=page_size,
-        )
-
-    def iter_transcripts(
-        self, *, status: str | None = TranscriptStatus.COMPLETED, created_on: date | None = None
-    ) -> AsyncGenerator[Transcript, None]:
-        """Whole transcripts of the project's history, newest first, a few of them in memory at a time.
-
-        Args:
-            status: Only those in this state; None for all.
-            created_on: Only those of this day, UTC.
-
-        Raises:
-            ServiceError: One is unavailable.
-        """
-        return self._transcripts.history(status=status, created_on=created_on)
-
-    async def delete(self, transcript_id: str) -> Transcript:
-        """Delete the content of a transcript, and its upload, for good; return what is left.
-
-        Its status stays `completed`, and it stays in the list. A job that may still have to be submitted again needs
-        its upload, so don't delete before the job has ended.
-
-        Raises:
-            NotFound: There is no such transcript in this project.
-        """
-        return await self._transcripts.delete(TranscriptId(transcript_id))
-
-    async def sentences(self, transcript_id: str) -> tuple[Passage, ...]:
-        """The sentences of a completed transcript, with words and times in milliseconds.
-
-        Raises:
-            BadRequest: It is not completed.
-        """
-        return await self._transcripts.passages(TranscriptId(transcript_id), "sentences")
-
-    async def paragraphs(self, transcript_id: str) -> tuple[Passage, ...]:
-        """The paragraphs of a completed transcript, with words and times in milliseconds.
-
-        Raises:
-            BadRequest: It is not completed.
-        """
-        return await self._transcripts.passages(TranscriptId(transcript_id), "paragraphs")
-
-    async def subtitles(self, transcript_id: str, format: str = "srt", chars_per_caption: int | None = None) -> str:  # noqa: A002
-        """Subtitles as the service cuts them (`Transcript.to_srt` makes them here, without a request).
-
-        Args:
-            transcript_id: A completed transcript.
-            format: `"srt"` or `"vtt"`.
-            chars_per_caption: Longest caption in characters.
-
-        Raises:
-            ValueError: There is no such format.
-            BadRequest: It is not completed.
-        """
-        return await self._transcripts.subtitles(TranscriptId(transcript_id), SubtitleFormat(format), chars_per_caption)
-
-    async def search(self, transcript_id: str, words: Sequence[str]) -> tuple[Match, ...]:
-        """Where words, numbers or phrases of up to five words were said in a completed transcript.
-
-        Raises:
-            BadRequest: It is not completed.
-        """
-        return await self._transcripts.search(TranscriptId(transcript_id), words)
-
-    async def redacted_audio(self, transcript_id: str, timeout: float | None = None) -> RedactedAudio:
-        """A link to the redacted recording; it is made after the transcript, and waited for.
-
-        Args:
-            transcript_id: A transcript made with `redact_pii_audio`.
-            timeout: Seconds; None waits for as long as it takes.
-
-        Raises:
-            WaitTimeout: The time has passed.
-            BadRequest: It was never asked for, or is not available any more.
-        """
-        return await self._transcripts.redacted_audio(TranscriptId(transcript_id), timeout)
-
-    async def download_redacted_audio(
-        self, transcript_id: str, path: str | os.PathLike[str], timeout: float | None = None
-    ) -> Path:
-        """Wait for the redacted recording and stream it to a file, which is there whole or not at all.
-
-        The key is not sent to the host that keeps the recording.
-
-        Raises:
-            WaitTimeout: It was not made within `timeout` seconds.
-            ServiceError: It is unavailable.
-            OSError: The file can't be written.
-        """
-        audio = await self._transcripts.redacted_audio(TranscriptId(transcript_id), timeout)
-        return await self._transcripts.download(audio, Path(path))
-
-
-#: What arguments may be, and what to pass where they are something else.
-_ARGUMENTS: dict[str, tuple[tuple[Any, ...], str]] = {
-    "api_key": ((str,), "pass the key's text"),
-    "base_url": ((str,), "pass an address, 'us' or 'eu'"),
-    "polling": ((Backoff,), "pass Backoff(initial=..., maximum=...), in seconds"),
-    "retry": ((RetryPolicy,), "pass RetryPolicy(attempts=...)"),
-    "resubmission": ((ResubmissionPolicy, int), "pass a number or a ResubmissionPolicy"),
-    "submission": ((SubmissionPolicy,), "pass SubmissionPolicy(quiet=...), in seconds"),
-    "budget": ((HttpBudget,), "pass HttpBudget(requests, seconds)"),
-    "timeouts": ((Timeouts,), "pass Timeouts(connect=..., idle=...), in seconds"),
-    "spool": ((int,), "pass a number of bytes"),
-    "on_event": ((Callable,), "pass a function that takes an event"),
-}
-
-
-def _check(**arguments: object) -> None:
-    for name, value in arguments.items():
-        kinds, hint = _ARGUMENTS[name]
-        check_kind(name, value, kinds, hint)
-
-
-def _limit(limit: int | Limit | None, name: str) -> Limit:
-    if limit is None:
-        return AdaptiveLimit()
-    check_kind(name, limit, (int, Limit), "pass a number of jobs, or a Limit")
-    if not isinstance(limit, int):
-        return limit
-    if limit < 1:
-        raise ConfigurationError(f"{name} must be at least 1, not {limit}")
-    return FixedLimit(limit)
-
-
-def _resubmission(policy: ResubmissionPolicy | int | None) -> ResubmissionPolicy:
-    if isinstance(policy, int):
-        return ResubmissionPolicy.at_most(policy)
-    return policy or ResubmissionPolicy()
+        self._parts.watcher.hint(TranscriptId(transcript_id))

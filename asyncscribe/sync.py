@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, wait
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from functools import partial
 from pathlib import Path
-from threading import get_ident
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 import aiohttp
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from asyncscribe.api.protocol import LONGEST_PAGE
 from asyncscribe.api.transcripts import RedactedAudio
 from asyncscribe.client import POLLING, UPLOADS, AsyncClient, ClientStatistics
 from asyncscribe.engine import handle
 from asyncscribe.engine.pipeline import Sources
-from asyncscribe.errors import NotOpen
 from asyncscribe.events import EventHandler
 from asyncscribe.lifecycle import JobState
 from asyncscribe.models.config import TranscriptionConfig
@@ -35,140 +31,26 @@ from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.policies.submission import SubmissionPolicy
 from asyncscribe.policies.window import HttpBudget
+from asyncscribe.portal import Portal
 from asyncscribe.requests import Config, Outcome, TranscriptionRequest
 from asyncscribe.settings import Timeouts
 from asyncscribe.sources import Source
 
 __all__ = ["Client", "Job"]
 
-#: Seconds after which a waiting thread looks up: where no signal wakes it (on Windows, and when a debugger or a kernel
-#: only marks the interrupt), Ctrl-C takes effect then.
-TICK = 0.5
-_END: Any = object()
-
-P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S", bound=Source)
 M = TypeVar("M")
-T = TypeVar("T")
-
-
-class _Loop:
-    """A client's event loop, in a thread of its own for as long as the client is open."""
-
-    def __init__(self) -> None:
-        self._portal: BlockingPortal | None = None
-        self._thread: int | None = None
-        self._open = ExitStack()
-
-    def open(self, enter: Callable[[], Awaitable[object]]) -> None:
-        """Start the thread and enter what lives in it."""
-        with ExitStack() as stack:
-            portal = stack.enter_context(self._running())
-            self._wait(portal, enter)
-            stack.callback(self._forget)
-            self._thread = self._wait(portal, get_ident)
-            self._portal = portal
-            self._open = stack.pop_all()
-
-    def close(self, leave: Callable[[], Awaitable[T]], at_once: Callable[[], Awaitable[T]] | None) -> T | None:
-        """Leave it and end the thread; what still waits for the loop gets `NotOpen`.
-
-        Args:
-            leave: Leaves it.
-            at_once: Leaves it when Ctrl-C comes meanwhile; None for nothing but the end of the thread.
-        """
-        self._refuse_a_callback()
-        if (portal := self._portal) is None:
-            return None
-        # The thread ends whatever happens meanwhile, such as a second Ctrl-C.
-        with self._open:
-            try:
-                left: T = self._wait(portal, leave)
-            except BaseException:
-                if at_once is not None:
-                    self._wait(portal, at_once)
-                raise
-            return left
-
-    def _forget(self) -> None:
-        self._portal = self._thread = None
-
-    @contextmanager
-    def _running(self) -> Iterator[BlockingPortal]:
-        if self._portal is not None:
-            yield self._portal
-        else:
-            # A client that is not open answers what needs no connection, such as how a job has ended, and refuses the
-            # rest by itself. For that it needs some loop.
-            with start_blocking_portal(name="asyncscribe") as portal:
-                yield portal
-
-    def wait(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Await in the loop."""
-        with self._running() as portal:
-            result: T = self._wait(portal, partial(function, *args, **kwargs))
-            return result
-
-    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call in the loop's thread what does not await; handlers of events, which are there already, may as well."""
-        if get_ident() == self._thread:
-            return function(*args, **kwargs)
-        with self._running() as portal:
-            result: T = self._wait(portal, partial(function, *args, **kwargs))
-            return result
-
-    def each(self, items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
-        """Go through an async generator, and close it when this one is left."""
-        with self._running() as portal:
-            try:
-                while (item := self._wait(portal, partial(anext, items, _END))) is not _END:
-                    yield item
-            finally:
-                # A collector of garbage may end this in the loop's thread; the loop then closes the items by itself,
-                # as it does when it ends.
-                if get_ident() != self._thread:
-                    with suppress(NotOpen):
-                        self._wait(portal, items.aclose)
-
-    def _wait(self, portal: BlockingPortal, function: Callable[[], Any]) -> Any:
-        self._refuse_a_callback()
-        try:
-            future = portal.start_task_soon(function)
-        except RuntimeError:
-            raise NotOpen from None
-        try:
-            _until_done(future)
-            return future.result()
-        except CancelledError:
-            raise NotOpen from None
-        except BaseException:
-            # Ctrl-C: what waits in the loop is told, and has time to leave in order.
-            future.cancel()
-            _until_done(future)
-            raise
-
-    def _refuse_a_callback(self) -> None:
-        if get_ident() == self._thread:
-            raise RuntimeError(
-                "a callback runs in the client's event loop and must not wait for it; use another thread"
-            )
-
-
-def _until_done(future: Future[Any]) -> None:
-    # Unlike `result`, this waits for the end of a cancelled one as well.
-    while not wait([future], TICK).done:
-        pass
 
 
 class Job:
     """A handle on one job, like `asyncscribe.Job`; it can be asked from any thread."""
 
-    __slots__ = ("_job", "_loop")
+    __slots__ = ("_job", "_portal")
 
-    def __init__(self, job: handle.Job, loop: _Loop) -> None:
+    def __init__(self, job: handle.Job, portal: Portal) -> None:
         self._job = job
-        self._loop = loop
+        self._portal = portal
 
     def __repr__(self) -> str:
         return repr(self._job)
@@ -235,15 +117,15 @@ class Job:
 
     def cancel(self) -> None:
         """See `asyncscribe.Job.cancel`."""
-        self._loop.call(self._job.cancel)
+        self._portal.call(self._job.cancel)
 
     def submitted(self) -> TranscriptId:
         """See `asyncscribe.Job.submitted`."""
-        return self._loop.wait(self._job.submitted)
+        return self._portal.wait(self._job.submitted)
 
     def wait(self, timeout: float | None = None) -> Transcript:
         """See `asyncscribe.Job.wait`."""
-        return self._loop.wait(self._job.wait, timeout)
+        return self._portal.wait(self._job.wait, timeout)
 
 
 class Client:
@@ -328,14 +210,14 @@ class Client:
             headers=headers,
             spool=spool,
         )
-        self._loop = _Loop()
+        self._portal = Portal()
         self.base_url = self._client.base_url
 
     def __repr__(self) -> str:
         return repr(self._client).replace("<AsyncClient", "<Client", 1)
 
     def __enter__(self) -> Self:
-        self._loop.open(self._client.__aenter__)
+        self._portal.open(self._client.__aenter__)
         return self
 
     def __exit__(
@@ -346,7 +228,7 @@ class Client:
     def close(self, drain: float = 0.0) -> tuple[TranscriptId, ...]:
         """See `AsyncClient.aclose`. A callback can't close the client that called it; Ctrl-C ends the drain."""
         at_once = self._client.aclose if drain else None
-        return self._loop.close(partial(self._client.aclose, drain), at_once) or ()
+        return self._portal.close(partial(self._client.aclose, drain), at_once) or ()
 
     def key_digest(self, salt: str) -> str:
         """See `AsyncClient.key_digest`."""
@@ -354,12 +236,12 @@ class Client:
 
     def share_allowance(self, clients: int) -> None:
         """See `AsyncClient.share_allowance`."""
-        self._loop.call(self._client.share_allowance, clients)
+        self._portal.call(self._client.share_allowance, clients)
 
     @property
     def stats(self) -> ClientStatistics:
         """See `AsyncClient.stats`."""
-        return self._loop.call(lambda: self._client.stats)
+        return self._portal.call(lambda: self._client.stats)
 
     def listening(self, handler: EventHandler) -> AbstractContextManager[None]:
         """See `AsyncClient.listening`. The handler is called on the event loop's thread."""
@@ -367,7 +249,7 @@ class Client:
 
     def upload(self, source: Source, *, priority: int = 0, progress: Callable[[int], None] | None = None) -> UploadUrl:
         """See `AsyncClient.upload`. The progress is told on the event loop's thread."""
-        return self._loop.wait(self._client.upload, source, priority=priority, progress=progress)
+        return self._portal.wait(self._client.upload, source, priority=priority, progress=progress)
 
     def start(
         self,
@@ -378,18 +260,18 @@ class Client:
         timeout: float | None = None,
     ) -> Job:
         """See `AsyncClient.start`."""
-        job = self._loop.call(self._client.start, source, config, priority=priority, timeout=timeout)
-        return Job(job, self._loop)
+        job = self._portal.call(self._client.start, source, config, priority=priority, timeout=timeout)
+        return Job(job, self._portal)
 
     def submit(self, source: Source | TranscriptionRequest, config: Config = None, *, priority: int = 0) -> Job:
         """See `AsyncClient.submit`."""
-        return Job(self._loop.wait(self._client.submit, source, config, priority=priority), self._loop)
+        return Job(self._portal.wait(self._client.submit, source, config, priority=priority), self._portal)
 
     def wait(self, job: Job | str, timeout: float | None = None) -> Transcript:
         """See `AsyncClient.wait`."""
         if isinstance(job, Job):
             return job.wait(timeout)
-        return self._loop.wait(self._client.wait, job, timeout)
+        return self._portal.wait(self._client.wait, job, timeout)
 
     def transcribe(
         self,
@@ -400,7 +282,7 @@ class Client:
         priority: int = 0,
     ) -> Transcript:
         """See `AsyncClient.transcribe`."""
-        return self._loop.wait(self._client.transcribe, source, config, timeout, priority=priority)
+        return self._portal.wait(self._client.transcribe, source, config, timeout, priority=priority)
 
     @overload
     def transcribe_many(
@@ -434,17 +316,17 @@ class Client:
         timeout: float | None = None,
     ) -> Generator[Outcome[Any], None, None]:
         """See `AsyncClient.transcribe_many`. The sources are read on the event loop's thread."""
-        return self._loop.each(
+        return self._portal.each(
             self._client.transcribe_many(sources, config, ordered=ordered, priority=priority, timeout=timeout)
         )
 
     def hint(self, transcript_id: str) -> None:
         """See `AsyncClient.hint`."""
-        self._loop.call(self._client.hint, transcript_id)
+        self._portal.call(self._client.hint, transcript_id)
 
     def get(self, transcript_id: str) -> Transcript:
         """See `AsyncClient.get`."""
-        return self._loop.wait(self._client.get, transcript_id)
+        return self._portal.wait(self._client.get, transcript_id)
 
     def list(
         self,
@@ -457,7 +339,7 @@ class Client:
         page_size: int = LONGEST_PAGE,
     ) -> Generator[ListItem, None, None]:
         """See `AsyncClient.list`."""
-        return self._loop.each(
+        return self._portal.each(
             self._client.list(
                 status=status,
                 created_on=created_on,
@@ -472,34 +354,34 @@ class Client:
         self, *, status: str | None = TranscriptStatus.COMPLETED, created_on: date | None = None
     ) -> Generator[Transcript, None, None]:
         """See `AsyncClient.iter_transcripts`."""
-        return self._loop.each(self._client.iter_transcripts(status=status, created_on=created_on))
+        return self._portal.each(self._client.iter_transcripts(status=status, created_on=created_on))
 
     def delete(self, transcript_id: str) -> Transcript:
         """See `AsyncClient.delete`."""
-        return self._loop.wait(self._client.delete, transcript_id)
+        return self._portal.wait(self._client.delete, transcript_id)
 
     def sentences(self, transcript_id: str) -> tuple[Passage, ...]:
         """See `AsyncClient.sentences`."""
-        return self._loop.wait(self._client.sentences, transcript_id)
+        return self._portal.wait(self._client.sentences, transcript_id)
 
     def paragraphs(self, transcript_id: str) -> tuple[Passage, ...]:
         """See `AsyncClient.paragraphs`."""
-        return self._loop.wait(self._client.paragraphs, transcript_id)
+        return self._portal.wait(self._client.paragraphs, transcript_id)
 
     def subtitles(self, transcript_id: str, format: str = "srt", chars_per_caption: int | None = None) -> str:  # noqa: A002
         """See `AsyncClient.subtitles`."""
-        return self._loop.wait(self._client.subtitles, transcript_id, format, chars_per_caption)
+        return self._portal.wait(self._client.subtitles, transcript_id, format, chars_per_caption)
 
     def search(self, transcript_id: str, words: Sequence[str]) -> tuple[Match, ...]:
         """See `AsyncClient.search`."""
-        return self._loop.wait(self._client.search, transcript_id, words)
+        return self._portal.wait(self._client.search, transcript_id, words)
 
     def redacted_audio(self, transcript_id: str, timeout: float | None = None) -> RedactedAudio:
         """See `AsyncClient.redacted_audio`."""
-        return self._loop.wait(self._client.redacted_audio, transcript_id, timeout)
+        return self._portal.wait(self._client.redacted_audio, transcript_id, timeout)
 
     def download_redacted_audio(
         self, transcript_id: str, path: str | os.PathLike[str], timeout: float | None = None
     ) -> Path:
         """See `AsyncClient.download_redacted_audio`."""
-        return self._loop.wait(self._client.download_redacted_audio, transcript_id, path, timeout)
+        return self._portal.wait(self._client.download_redacted_audio, transcript_id, path, timeout)

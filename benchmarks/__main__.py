@@ -16,7 +16,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import allowance, batches, engine, parsing, plots, simulator, soak, upload
+from benchmarks import allowance, batches, engine, parsing, plots, soak, upload
+from benchmarks.simulator import figures
+from benchmarks.soak.records import Soak
+from benchmarks.soak.verdict import NO_PROBLEMS
 
 RESULTS = Path(__file__).parent / "results"
 #: Takes as long as it is told, so it is no part of the others.
@@ -45,7 +48,7 @@ SCENARIOS: dict[str, Callable[[bool], Any]] = {
     "resume": lambda quick: batches.resume(quick=quick),
     "cluster": lambda quick: _cluster("workers", quick=quick),
     "cluster_journal": lambda quick: _cluster("journal", quick=quick),
-    "limits": lambda quick: simulator.run(quick=quick),
+    "limits": lambda quick: figures.run(quick=quick),
     "allowance": lambda quick: allowance.compare(),  # noqa: ARG005 - it is as quick as it gets
     "upload": lambda quick: [upload.run(gibibytes=0.1 if quick else 2.0, rounds=1 if quick else 5)],
     "parsing": lambda quick: [parsing.run(rounds=1 if quick else 3)],
@@ -62,10 +65,10 @@ def main() -> None:
     long.add_argument("--faults", type=float, default=0.01, help="share of requests that meet each fault")
     arguments = parser.parse_args()
     if arguments.long == SOAK:
-        result = soak.run(soak.Soak(60 * arguments.minutes, arguments.faults))
+        result = soak.run(Soak(60 * arguments.minutes, arguments.faults))
         print(f"## {SOAK}\n\n{table(result)}", flush=True)
         _keep({SOAK: result})
-        sys.exit(result["problems"] != soak.NO_PROBLEMS)
+        sys.exit(result["problems"] != NO_PROBLEMS)
     results = {}
     for name in arguments.only:
         begun = time.monotonic()

@@ -72,8 +72,15 @@ def test_the_key_is_not_sent_unencrypted_unless_told():
 
 def test_the_key_is_in_no_repr():
     client = AsyncClient(KEY)
-    connection = client._transport._connection
-    parts = [client, client._transport, connection._settings, vars(connection), client._runner, client._watcher]
+    connection = client._parts.transport._connection
+    parts = [
+        client,
+        client._parts.transport,
+        connection._settings,
+        vars(connection),
+        client._parts.runner,
+        client._parts.watcher,
+    ]
     assert not [part for part in parts if KEY in repr(part)]
 
 

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.soak import Kept, Quiet, Report, Sample, Soak, figures, grown, run, sizes, tenths
+from benchmarks.soak import run
+from benchmarks.soak.books import sizes
+from benchmarks.soak.records import Kept, Quiet, Report, Sample, Soak
+from benchmarks.soak.verdict import figures, grown, tenths
 from tests.support import open_client, recording
 
 SOAK = Soak(60)

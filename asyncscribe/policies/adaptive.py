@@ -47,7 +47,7 @@ has a slot or two. When the others' queue is longer than E for a while, the limi
 client keeps 16 of 200 slots beside that script, four keep 51. Nine adapting clients on that floor would make such a
 queue themselves, so the floor lapses from time to time, and with it the queue, if it was theirs.
 
-**Validity of the figures.** The constants come from `benchmarks/simulator.py`: checks as often as the watcher makes
+**Validity of the figures.** The constants come from `benchmarks/simulator/`: checks as often as the watcher makes
 them, lognormal jobs of 20 s. Times follow a power of the measured mean duration: how fast a queue drains depends on
 it, how soon it is seen does not, and a mean that is wrong by a factor of four changes them by 2.3 at most.
 """

@@ -19,7 +19,7 @@ def item(name):
 
 
 async def ids(client, **options):
-    return [[entry.id for entry in page.items] async for page in pages(client._transport, **options)]
+    return [[entry.id for entry in page.items] async for page in pages(client._parts.transport, **options)]
 
 
 async def test_pages_are_followed_to_the_end_however_short_they_are(server, client):

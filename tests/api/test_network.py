@@ -208,7 +208,7 @@ async def test_further_headers_go_to_the_service_alone(nothing_left):
     try:
         async with AsyncClient(KEY, address, headers={"X-Gateway": "yes"}) as client:
             await client.get("abc")
-            async with client._transport.download(f"{address}/foreign") as chunks:
+            async with client._parts.transport.download(f"{address}/foreign") as chunks:
                 assert [chunk async for chunk in chunks]
     finally:
         await runner.cleanup()

@@ -149,7 +149,7 @@ async def test_subtitles_that_are_no_text_are_unreadable(server, client, done, m
     async def garbage(request, **options):
         return request.read(request, b"\xff\xfe")
 
-    monkeypatch.setattr(client._transport, "send", garbage)
+    monkeypatch.setattr(client._parts.transport, "send", garbage)
     with pytest.raises(UnreadableAnswer, match="UTF-8"):
         await client.subtitles(done.id)
 

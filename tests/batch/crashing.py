@@ -56,7 +56,7 @@ class Crashing:
 async def run_batch(client, output, journal, sources, effects, **options):
     """The outcomes of a run whose every effect counts; None counts nothing."""
     if effects is not None:
-        client._transport.send = effects.around(client._transport.send)
+        client._parts.transport.send = effects.around(client._parts.transport.send)
         journal = Crashing(journal, effects)
     async with Batch(client, output, journal=journal, **options) as batch:
         if effects is not None:

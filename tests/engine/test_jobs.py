@@ -630,4 +630,4 @@ async def test_many_can_close_a_client_at_once_and_one_of_them_be_cancelled(serv
     await asyncio.gather(*closing[1:])
     with pytest.raises(WaitInterrupted):
         await job
-    assert not client._transport.is_open
+    assert not client._parts.transport.is_open

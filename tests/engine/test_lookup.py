@@ -15,7 +15,7 @@ pytestmark = pytest.mark.looptime
 
 @pytest.fixture
 def lookup(client):
-    return SubmissionLookup(client._transport)
+    return SubmissionLookup(client._parts.transport)
 
 
 def lately() -> datetime:
@@ -24,7 +24,7 @@ def lately() -> datetime:
 
 async def submit(client, *names) -> list[str]:
     submissions = [Submission(recording(name), TranscriptionConfig()) for name in names]
-    return [(await client._submitter.submit(submission)).id for submission in submissions]
+    return [(await client._parts.submitter.submit(submission)).id for submission in submissions]
 
 
 async def test_jobs_are_found_by_their_url_the_closest_in_time_first(server, client, lookup):

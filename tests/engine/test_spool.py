@@ -28,7 +28,7 @@ async def stream(pause=0.0):
 
 @pytest.fixture
 def uploader(client):
-    return Uploader(client._transport, Limiter(FixedLimit(2)), spool=10 * SIZE)
+    return Uploader(client._parts.transport, Limiter(FixedLimit(2)), spool=10 * SIZE)
 
 
 def received(server, url) -> bytes:

@@ -234,8 +234,8 @@ class World:
                 if self.rng.random() < 0.4:
                     await asyncio.sleep(self.rng.uniform(0, 25))
                     await client.aclose()
-            closed = not client._transport.is_open
-            while not closed and client._tasks._tasks:
+            closed = not client._parts.transport.is_open
+            while not closed and client._parts.tasks._tasks:
                 await asyncio.sleep(0.5)
             self.check_that_nothing_is_left(client)
         # What was late may still come.
@@ -246,11 +246,11 @@ class World:
         assert (stats.jobs.held, stats.jobs.waiting, stats.uploads.held, stats.uploads.waiting) == (0, 0, 0, 0)
         assert stats.watcher.watched == 0
         assert (stats.transport.gate.waiting, stats.transport.gate.under_way) == (0, 0)
-        assert not client._submitter._urls
-        assert client._submitter._lookup._passes.value == PASSES
-        assert not client._tasks._tasks
-        assert not client._tasks._shields
-        assert not client._pipeline._windows
+        assert not client._parts.submitter._urls
+        assert client._parts.submitter._lookup._passes.value == PASSES
+        assert not client._parts.tasks._tasks
+        assert not client._parts.tasks._shields
+        assert not client._parts.pipeline._windows
 
     def check_the_accounts(self) -> None:
         untold = [

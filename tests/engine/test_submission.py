@@ -41,7 +41,7 @@ NEVER_ACTED = [faults.Drop(), faults.Answer(500), faults.Answer(504, "")]
 
 @pytest.fixture
 async def submitter(client):
-    return Submitter(client._transport, client._tasks, POLICY)
+    return Submitter(client._parts.transport, client._parts.tasks, POLICY)
 
 
 def submission(url=URL, config=CONFIG, **options) -> Submission:
@@ -84,7 +84,7 @@ async def test_a_wrong_key_is_raised_at_once(server):
     async with open_client(server) as client:
         server.faults.script(*POST, faults.Answer(401, '{"error": "no"}'))
         with pytest.raises(AuthenticationError):
-            await Submitter(client._transport, client._tasks, POLICY).submit(submission())
+            await Submitter(client._parts.transport, client._parts.tasks, POLICY).submit(submission())
 
 
 async def test_what_never_left_is_repeated_without_a_look(nothing_left):
@@ -92,7 +92,7 @@ async def test_what_never_left_is_repeated_without_a_look(nothing_left):
         client = open_client(gone)
     async with client:
         with pytest.raises(ConnectFailed):
-            await Submitter(client._transport, client._tasks, POLICY).submit(submission())
+            await Submitter(client._parts.transport, client._parts.tasks, POLICY).submit(submission())
         assert client.stats.transport.requests == 4
 
 
@@ -152,7 +152,7 @@ async def test_older_jobs_of_the_same_url_are_not_taken_for_the_lost_one(server,
 
 
 async def test_a_foreign_job_from_before_is_not_taken_either(server, submitter, client):
-    stranger = await Submitter(client._transport, client._tasks).submit(submission())
+    stranger = await Submitter(client._parts.transport, client._parts.tasks).submit(submission())
     earlier = datetime.now(UTC) - timedelta(minutes=1)
     server.records[0].created = earlier.replace(tzinfo=None).isoformat()
     server.faults.script(*POST, faults.Drop())
@@ -165,7 +165,7 @@ async def test_the_look_goes_through_all_newer_pages(server, submitter, client):
     task = asyncio.create_task(submitter.submit(submission()))
     while not server.records:
         await asyncio.sleep(0.01)
-    other = Submitter(client._transport, client._tasks)
+    other = Submitter(client._parts.transport, client._parts.tasks)
     for number in range(450):
         await other.submit(submission(recording(str(number))))
     accepted = await task
@@ -248,7 +248,7 @@ def test_the_url_that_is_looked_for_is_the_one_that_was_sent():
 
 
 async def test_what_an_earlier_process_submitted_is_found_at_once(server, submitter, client):
-    earlier = await Submitter(client._transport, client._tasks).submit(submission())
+    earlier = await Submitter(client._parts.transport, client._parts.tasks).submit(submission())
     begun = asyncio.get_running_loop().time()
     found = await submitter.find(URL, CONFIG, datetime.now(UTC))
     assert (found.id, found.found) == (earlier.id, True)
@@ -268,7 +268,7 @@ async def test_what_an_earlier_process_never_submitted_takes_the_quiet_time_unle
 
 
 async def test_many_in_doubt_share_their_looks(server, submitter, client):
-    other = Submitter(client._transport, client._tasks)
+    other = Submitter(client._parts.transport, client._parts.tasks)
     urls = [recording(str(number)) for number in range(450)]
     jobs = {url: (await other.submit(submission(url))).id for url in urls[:300]}
     found = await asyncio.gather(*(submitter.find(url, CONFIG, datetime.now(UTC)) for url in urls))
@@ -278,7 +278,7 @@ async def test_many_in_doubt_share_their_looks(server, submitter, client):
 
 
 async def test_a_shared_look_that_fails_fails_for_all_and_is_made_again(server, submitter, client):
-    await Submitter(client._transport, client._tasks).submit(submission())
+    await Submitter(client._parts.transport, client._parts.tasks).submit(submission())
     server.faults.script(*LIST, *[faults.Answer(500)] * 12)
     found = await asyncio.gather(*(submitter.find(url, CONFIG, datetime.now(UTC)) for url in ["http://a.test", URL]))
     assert found[0] is None
@@ -297,7 +297,7 @@ async def test_a_job_of_the_same_url_with_other_options_is_not_adopted(server, s
 
 @pytest.mark.parametrize("own_first", [True, False])
 async def test_nor_is_one_that_another_process_made_with_other_options(server, submitter, client, own_first):
-    stranger = Submitter(client._transport, client._tasks)
+    stranger = Submitter(client._parts.transport, client._parts.tasks)
     theirs = submission(config=TranscriptionConfig(speaker_labels=True))
     if not own_first:
         await stranger.submit(theirs)
@@ -348,7 +348,7 @@ async def test_pages_of_any_length_are_looked_through_to_the_end(server, submitt
     task = asyncio.create_task(submitter.submit(submission()))
     while not server.records:
         await asyncio.sleep(0.01)
-    other = Submitter(client._transport, client._tasks)
+    other = Submitter(client._parts.transport, client._parts.tasks)
     for number in range(150):
         await other.submit(submission(recording(str(number))))
     assert (await task).id == server.records[0].id
@@ -382,7 +382,7 @@ async def test_a_permit_that_is_refused_sends_nothing_and_leaves_no_doubt(server
 
     wanted = submission(permit=refuse)
     with pytest.raises(ConfigurationError, match="lease"):
-        await client._submitter.submit(wanted)
+        await client._parts.submitter.submit(wanted)
     assert not wanted.may_exist
     assert not server.records
     assert not server.requests["POST /v2/transcript"]
@@ -405,6 +405,6 @@ async def test_nothing_comes_between_the_permit_and_the_write(server, client, mo
     monkeypatch.setattr(aiohttp.ClientRequest, "write_bytes", written_late)
     wanted = submission(permit=permit)
     with pytest.raises(ConfigurationError, match="lease"):
-        await client._submitter.submit(wanted)
+        await client._parts.submitter.submit(wanted)
     assert not wanted.may_exist
     assert not server.requests["POST /v2/transcript"]

@@ -12,7 +12,7 @@ UPLOAD = ("POST", "/v2/upload")
 
 @pytest.fixture
 def uploader(client):
-    return Uploader(client._transport, Limiter(FixedLimit(2)))
+    return Uploader(client._parts.transport, Limiter(FixedLimit(2)))
 
 
 async def test_an_upload_gives_the_services_url(server, uploader):
@@ -53,7 +53,7 @@ async def test_only_so_many_go_on_at_once(server, uploader):
 @pytest.mark.looptime
 async def test_an_interactive_upload_waits_for_one_of_the_bulk_and_not_for_all(server, client):
     """L1: it waited behind 24."""
-    uploader = Uploader(client._transport, Limiter(FixedLimit(2)))
+    uploader = Uploader(client._parts.transport, Limiter(FixedLimit(2)))
     order = []
 
     async def stream(name):

@@ -36,7 +36,7 @@ async def test_looks_back_off_until_the_job_has_ended(server, nothing_left):
         transcript_id = await submitted(client, seconds=20)
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        watcher = Watcher(client._transport, client._tasks, schedule)
+        watcher = Watcher(client._parts.transport, client._parts.tasks, schedule)
         transcript = await watcher.wait(
             transcript_id, new=True, on_status=lambda status: seen.append((round(loop.time() - begun), status))
         )
@@ -52,7 +52,7 @@ async def test_jobs_that_wait_at_the_service_are_counted_and_told(server, nothin
     async with open_client(server, concurrency=5) as client:
         ids = [await submitted(client, name=str(n), seconds=30) for n in range(5)]
         watcher = Watcher(
-            client._transport, client._tasks, Backoff(initial=1, factor=1, maximum=1, jitter=0), told.append
+            client._parts.transport, client._parts.tasks, Backoff(initial=1, factor=1, maximum=1, jitter=0), told.append
         )
         await asyncio.gather(*(watcher.wait(transcript_id) for transcript_id in ids))
     after_one_look_at_each = told[4]
@@ -65,7 +65,7 @@ async def test_jobs_that_wait_at_the_service_are_counted_and_told(server, nothin
 async def test_failing_looks_only_stretch_the_wait(server, client):
     transcript_id = await submitted(client, seconds=60)
     server.faults.script(*GET, *[faults.Answer(500)] * 8, faults.Drop(), faults.CutBody())
-    watcher = Watcher(client._transport, client._tasks, Backoff(initial=1, factor=2, maximum=10, jitter=0))
+    watcher = Watcher(client._parts.transport, client._parts.tasks, Backoff(initial=1, factor=2, maximum=10, jitter=0))
     assert (await watcher.wait(transcript_id)).status is TranscriptStatus.COMPLETED
 
 
@@ -177,7 +177,7 @@ async def test_pages_answer_for_all_jobs_and_each_is_fetched_once(nothing_left, 
 async def test_waiters_share_the_looks_and_leave_without_disturbing_each_other(server, client):
     transcript_id = await submitted(client, seconds=20)
     looks = server.requests[ONE]
-    alone = client._watcher.statistics().checks
+    alone = client._parts.watcher.statistics().checks
     waiters = [asyncio.create_task(client.wait(transcript_id)) for _ in range(5)]
     await asyncio.sleep(5)
     waiters[0].cancel()
@@ -185,7 +185,7 @@ async def test_waiters_share_the_looks_and_leave_without_disturbing_each_other(s
         await client.wait(transcript_id, timeout=0.01)
     transcripts = await asyncio.gather(*waiters[1:])
     assert {transcript.id for transcript in transcripts} == {transcript_id}
-    assert server.requests[ONE] - looks == client._watcher.statistics().checks - alone
+    assert server.requests[ONE] - looks == client._parts.watcher.statistics().checks - alone
     assert len({id(transcript) for transcript in transcripts}) == 1
 
 
@@ -277,9 +277,11 @@ async def test_others_jobs_are_reported_and_cost_a_bounded_number_of_pages(nothi
     evidence = []
     async with LocalServer(limit=10) as server, open_client(server, concurrency=700) as neighbour:
         for n in range(700):
-            await neighbour._submitter.submit(Submission(recording(f"other{n}", seconds=1), TranscriptionConfig()))
+            await neighbour._parts.submitter.submit(
+                Submission(recording(f"other{n}", seconds=1), TranscriptionConfig())
+            )
         async with open_client(server, polling=Backoff(), concurrency=5) as client:
-            client._watcher._observe = evidence.append
+            client._parts.watcher._observe = evidence.append
             assert all(outcome.ok for outcome in await all_of(client, [recording(str(n), seconds=1) for n in range(5)]))
             assert server.requests[LIST] <= (len(evidence) + 2) * 2 * 3
     crowds = [seen.others for seen in evidence if seen.others is not None]
@@ -296,12 +298,14 @@ async def test_a_lone_job_learns_what_others_do_if_somebody_waits_for_a_slot(not
     evidence = []
     async with LocalServer(limit=50) as server, open_client(server) as neighbour:
         theirs = [
-            await neighbour._submitter.submit(Submission(recording(f"other{n}", seconds=100), TranscriptionConfig()))
+            await neighbour._parts.submitter.submit(
+                Submission(recording(f"other{n}", seconds=100), TranscriptionConfig())
+            )
             for n in range(30)
         ]
         async with open_client(server, polling=Backoff(), concurrency=1) as client:
-            observe = client._watcher._observe
-            client._watcher._observe = lambda seen: (evidence.append(seen), observe(seen))
+            observe = client._parts.watcher._observe
+            client._parts.watcher._observe = lambda seen: (evidence.append(seen), observe(seen))
             jobs = [client._start(recording(str(n), seconds=20), None, 0) for n in range(2)]
             await asyncio.sleep(15)
             assert evidence[-1].others.processing == len(theirs)
@@ -319,7 +323,9 @@ async def test_a_lone_job_that_nobody_waits_behind_needs_no_list(server, nothing
 @pytest.mark.looptime
 async def test_when_the_first_of_two_waiters_leaves_the_other_goes_on(server, nothing_left):
     async with open_client(server, polling=Backoff()) as client:
-        transcript_id = (await client._submitter.submit(Submission(recording(seconds=30), TranscriptionConfig()))).id
+        transcript_id = (
+            await client._parts.submitter.submit(Submission(recording(seconds=30), TranscriptionConfig()))
+        ).id
         first = asyncio.create_task(client.wait(transcript_id))
         await asyncio.sleep(1)
         second = asyncio.create_task(client.wait(transcript_id))

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from asyncscribe.policies.adaptive import LARGEST, LARGEST_RAISE, SLOW_START, AdaptiveLimit, Basis
 from asyncscribe.policies.limits import Evidence, Others
-from benchmarks.simulator import BESIDE, FOUND, REGAINED, STEADY, STEPPED, STEPS, Neighbour, Scenario, simulate
+from benchmarks.simulator.figures import FOUND, REGAINED
+from benchmarks.simulator.model import simulate
+from benchmarks.simulator.scenarios import BESIDE, STEADY, STEPPED, STEPS, Neighbour, Scenario
 
 #: What it runs is covered by other tests.
 pytestmark = pytest.mark.long
