@@ -17,6 +17,7 @@ ELSEWHERE = {
     "batch/journal/postgres/facts.py": "batch/journal/test_postgres.py",
     "batch/journal/postgres/journal.py": "batch/journal/test_postgres.py",
     "batch/journal/postgres/lister.py": "batch/journal/test_postgres.py",
+    "batch/journal/postgres/reading.py": "batch/journal/test_postgres.py",
     "batch/journal/postgres/recordings.py": "batch/journal/test_postgres.py",
     "batch/journal/postgres/schema.py": "batch/journal/test_postgres.py",
     "batch/journal/postgres/steps.py": "batch/journal/test_postgres.py",
