@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -18,6 +18,8 @@ from asyncscribe.models.transcript import TranscriptId
 #: Documents that are read from a store at once.
 AT_ONCE = 32
 SUFFIX = ".json"
+#: Stores tell the time of an object in whole seconds: it was written up to so much later.
+RESOLUTION = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ async def _of_store(outputs: StoreOutputs) -> dict[str, Document]:
     async def read() -> None:
         while (one := await _next(listed, taking)) is not None:
             name, moment = one
-            if document := _read(await outputs.read(name), moment):
+            if document := _read(await outputs.read(name), moment + RESOLUTION):
                 found[name.removesuffix(SUFFIX)] = document
 
     try:

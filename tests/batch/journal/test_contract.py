@@ -132,7 +132,7 @@ async def test_what_is_known_of_a_recording_is_kept(journal):
 
 
 async def test_all_are_told_by_name_a_page_at_a_time(journal, kind, monkeypatch):
-    monkeypatch.setattr(f"{type(journal).__module__}.PAGE", 3)
+    monkeypatch.setattr(f"{type(journal).all.__module__}.PAGE", 3)
     names = ["Z", "a", "b", "é", "~", "a b", "a/b", "日本"]
     await journal.name([newcomer(number, name) for number, name in enumerate(names)])
     assert [entry.recording.name async for entry in journal.all()] == sorted(names)
