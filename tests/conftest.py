@@ -28,6 +28,13 @@ settings.register_profile(
 settings.load_profile("ci")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two for each core: the tests wait half of their time. The long ones measure memory, and keep the cores busy."""
+    cores = os.cpu_count() or 1
+    return cores if config.option.markexpr == "long" else 2 * cores
+
+
 @pytest.fixture(scope="session", autouse=True)
 def loop_of_the_main_thread() -> Iterator[None]:
     """pytest-asyncio asks for the thread's loop, which Python 3.11 then makes and nobody closes: this one is closed."""

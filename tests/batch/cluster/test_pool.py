@@ -7,7 +7,7 @@ import pytest
 
 from asyncscribe import Batch, TranscriptionConfig
 from asyncscribe.batch import Newcomer, Recording
-from asyncscribe.batch.cluster import joined
+from asyncscribe.batch.cluster import joined, pool
 from asyncscribe.batch.inputs import discovery
 from asyncscribe.batch.inputs.identity import fingerprint
 from asyncscribe.server import LocalServer, SimulatedEngine
@@ -16,6 +16,12 @@ from tests.batch.journal.test_postgres import ask
 from tests.support import KEY, open_client, transcripts
 
 COUNT = 12
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Whoever finds nothing to do asks again soon."""
+    monkeypatch.setattr(pool, "PAUSE", 0.05)
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ def listings(monkeypatch):
 
 @pytest.fixture
 async def service():
-    async with LocalServer(SimulatedEngine(speed=0.5, default_duration=1.0), limit=20, api_key=KEY) as server:
+    async with LocalServer(SimulatedEngine(speed=0.2, default_duration=1.0), limit=20, api_key=KEY) as server:
         yield server
 
 

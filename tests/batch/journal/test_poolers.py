@@ -86,7 +86,8 @@ def pooled(postgres, dsn):
 
 async def test_a_pooler_that_changes_sessions_is_no_matter(pooled, server, client, folder, tmp_path):
     """Steps are repeated more often than the driver waits for before it prepares a statement."""
-    async with joined(pooled, name="one", shared_files=True) as one, joined(pooled, shared_files=True) as two:
+    quick = {"shared_files": True, "beat": 0.2}
+    async with joined(pooled, name="one", **quick) as one, joined(pooled, **quick) as two:
         assert len(await put(one.journal, 40, config="other")) == 40
         both = await asyncio.gather(*(run(client, tmp_path / "out", folder, crew) for crew in (one, two)))
         assert sum(len(outcomes) for outcomes, _ in both) == 5
