@@ -53,10 +53,10 @@ from asyncscribe.models.words import Utterance, Word
 from asyncscribe.policies.adaptive import AdaptiveLimit
 from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.limits import FixedLimit, Limit
+from asyncscribe.policies.request_rate import HttpBudget
 from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.policies.submission import SubmissionPolicy
-from asyncscribe.policies.window import HttpBudget
 from asyncscribe.requests import Config, Failure, Outcome, Success, TranscriptionRequest
 from asyncscribe.settings import Region, Timeouts
 from asyncscribe.sources import SignedOnDemand, Source

@@ -14,17 +14,17 @@ import aiohttp
 
 from asyncscribe import sources
 from asyncscribe.account import AccountAccess
-from asyncscribe.engine.handle import Job, JobRecord
+from asyncscribe.engine.handle import Job, LiveJob
 from asyncscribe.engine.pipeline import Sources
 from asyncscribe.errors import NotOpen, SourceError
 from asyncscribe.events import EventHandler, guarded
 from asyncscribe.models.transcript import Transcript, TranscriptId, UploadUrl
 from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.limits import Limit
+from asyncscribe.policies.request_rate import HttpBudget
 from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.policies.submission import SubmissionPolicy
-from asyncscribe.policies.window import HttpBudget
 from asyncscribe.requests import Config, Outcome, TranscriptionRequest, checked
 from asyncscribe.settings import Timeouts
 from asyncscribe.sources import Source
@@ -255,7 +255,7 @@ class AsyncClient(AccountAccess):
         config: Config,
         priority: int,
         timeout: float | None = None,
-    ) -> JobRecord:
+    ) -> LiveJob:
         request = source if isinstance(source, TranscriptionRequest) else TranscriptionRequest(source)
         return self._parts.runner.start(request, checked(config), priority, timeout=timeout)
 

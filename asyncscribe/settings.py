@@ -1,4 +1,7 @@
-"""The service's address and the API key: from arguments, else the environment, else `.env`."""
+"""The service's address and the API key: from arguments, else the environment, else `.env`.
+
+An address in a `.env` never gets a key from elsewhere, and plain HTTP is for this machine alone unless it is allowed.
+"""
 
 from __future__ import annotations
 

@@ -27,10 +27,10 @@ from asyncscribe.models.results import Match, Passage
 from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptStatus, UploadUrl
 from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.limits import Limit
+from asyncscribe.policies.request_rate import HttpBudget
 from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.policies.submission import SubmissionPolicy
-from asyncscribe.policies.window import HttpBudget
 from asyncscribe.portal import Portal
 from asyncscribe.requests import Config, Outcome, TranscriptionRequest
 from asyncscribe.settings import Timeouts

@@ -28,10 +28,10 @@ from asyncscribe.lifetime import Lifetime
 from asyncscribe.policies.adaptive import AdaptiveLimit
 from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.limits import FixedLimit, Limit
+from asyncscribe.policies.request_rate import HttpBudget
 from asyncscribe.policies.resubmission import ResubmissionPolicy
 from asyncscribe.policies.retry import RetryPolicy
 from asyncscribe.policies.submission import SubmissionPolicy
-from asyncscribe.policies.window import HttpBudget
 from asyncscribe.settings import Settings, Timeouts
 
 #: The schedule of status checks: after 1 s, then 1.5 times longer each, up to every 10 s. The vendor's clients check

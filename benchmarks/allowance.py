@@ -16,7 +16,8 @@ from itertools import count
 from statistics import fmean, quantiles
 from typing import Protocol
 
-from asyncscribe.policies.window import HttpBudget, Lane, Pauses, SlidingWindow
+from asyncscribe.policies.pauses import Pauses
+from asyncscribe.policies.request_rate import HttpBudget, Lane, SlidingWindow
 
 #: The service's.
 ALLOWED, WINDOW = 20_000, 300.0

@@ -1,8 +1,8 @@
 """The one queue before the network: every request passes here, and nothing else makes requests wait.
 
-Requests wait in a lane (`policies.window.Lane`), the highest priority first and first come, first served among equals.
-They are let through when the pause that the service asked for is over, the window of the allowance has room for their
-lane, a connection is free, and, for a repeat, the retry budget has a token. One timer serves all waiting requests; a
+Requests wait in a lane (`policies.request_rate.Lane`), the highest priority first and first come, first served among
+equals. They are let through when the pause that the service asked for is over, the window of the allowance has room for
+their lane, a connection is free, and, for a repeat, the retry budget has a token. One timer serves all waiting requests; a
 request is woken only when its turn has come.
 """
 
@@ -16,8 +16,9 @@ from itertools import count
 
 from asyncscribe.errors import NotOpen
 from asyncscribe.events import EventHandler, RequestsPaused, ignore
+from asyncscribe.policies.pauses import Pauses
+from asyncscribe.policies.request_rate import LANES, LEAST_REQUESTS, HttpBudget, Lane, SlidingWindow
 from asyncscribe.policies.retry import RetryBudget
-from asyncscribe.policies.window import LANES, LEAST_REQUESTS, HttpBudget, Lane, Pauses, SlidingWindow
 
 #: Requests under way at once. The allowance is 67 requests a second in the long run; at half a second an answer that
 #: keeps 34 connections busy. The rest are for bursts. Uploads are not counted: they have connections of their own.

@@ -9,7 +9,7 @@ from asyncscribe.api import protocol
 from asyncscribe.api.pages import ListPage
 from asyncscribe.api.transport import Transport
 from asyncscribe.models.transcript import TranscriptId
-from asyncscribe.policies.window import Lane
+from asyncscribe.policies.request_rate import Lane
 
 
 async def pages(

@@ -26,8 +26,8 @@ from asyncscribe.errors import APIError, RateLimited, ServerError, ServiceError
 from asyncscribe.events import EventHandler, RequestRetried, ignore
 from asyncscribe.logs import log
 from asyncscribe.policies.backoff import Random
+from asyncscribe.policies.request_rate import HttpBudget, Lane
 from asyncscribe.policies.retry import RetryBudget, RetryDecision, RetryPolicy
-from asyncscribe.policies.window import HttpBudget, Lane
 from asyncscribe.settings import Settings, Timeouts
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from asyncscribe.requests import TranscriptionRequest
 from asyncscribe.sources import Source
 
 
-class JobRecord:
+class LiveJob:
     """The engine's state of one job; only the engine changes it.
 
     Attributes:
@@ -178,7 +178,7 @@ class Job:
 
     __slots__ = ("_record",)
 
-    def __init__(self, record: JobRecord) -> None:
+    def __init__(self, record: LiveJob) -> None:
         self._record = record
 
     def __repr__(self) -> str:
@@ -290,4 +290,4 @@ class Job:
 
 
 #: Called once a job has ended.
-OnEnd = Callable[[JobRecord], None]
+OnEnd = Callable[[LiveJob], None]

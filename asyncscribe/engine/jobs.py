@@ -17,7 +17,7 @@ import anyio
 from asyncscribe import sources
 from asyncscribe.bodies import Upload
 from asyncscribe.containment import contained, is_cancelled
-from asyncscribe.engine.handle import JobRecord, OnEnd
+from asyncscribe.engine.handle import LiveJob, OnEnd
 from asyncscribe.engine.limiter import Limiter
 from asyncscribe.engine.submission import Accepted, Submission, Submitter
 from asyncscribe.engine.tasks import Tasks
@@ -86,7 +86,7 @@ class JobRunner:
         self._emit = on_event
         self._rng = rng
         self._numbers = count(1)
-        self._active: set[JobRecord] = set()
+        self._active: set[LiveJob] = set()
         self._waits: Counter[TranscriptId] = Counter()
         self._changed = asyncio.Event()
         self._counts = JobCounts()
@@ -101,7 +101,7 @@ class JobRunner:
         return tuple(self._waits)
 
     @property
-    def active(self) -> tuple[JobRecord, ...]:
+    def active(self) -> tuple[LiveJob, ...]:
         """The jobs that have not ended."""
         return tuple(self._active)
 
@@ -128,7 +128,7 @@ class JobRunner:
         *,
         timeout: float | None = None,
         on_end: OnEnd | None = None,
-    ) -> JobRecord:
+    ) -> LiveJob:
         """Start a job in its own task.
 
         Args:
@@ -143,7 +143,7 @@ class JobRunner:
         """
         if not self._tasks.is_accepting:
             raise NotOpen
-        job = JobRecord(
+        job = LiveJob(
             next(self._numbers),
             request,
             request.options or config,
@@ -157,11 +157,11 @@ class JobRunner:
             job.scope.deadline = self._now() + timeout
         return job
 
-    async def _run(self, job: JobRecord, timeout: float | None, on_end: OnEnd | None) -> None:
+    async def _run(self, job: LiveJob, timeout: float | None, on_end: OnEnd | None) -> None:
         with about(job.label):
             await self._run_labelled(job, timeout, on_end)
 
-    async def _run_labelled(self, job: JobRecord, timeout: float | None, on_end: OnEnd | None) -> None:
+    async def _run_labelled(self, job: LiveJob, timeout: float | None, on_end: OnEnd | None) -> None:
         try:
             job.complete(await self._way(job))
         except NotOpen as error:
@@ -187,15 +187,15 @@ class JobRunner:
             if on_end is not None:
                 on_end(job)
 
-    def _is_late(self, job: JobRecord) -> bool:
+    def _is_late(self, job: LiveJob) -> bool:
         return job.scope is not None and self._now() >= job.scope.deadline
 
     @staticmethod
-    def _closed(job: JobRecord, error: NotOpen) -> AsyncscribeError:
+    def _closed(job: LiveJob, error: NotOpen) -> AsyncscribeError:
         job.was_closed = True
         return job.cut_off("the client was closed") if job.running is not None or job.may_exist else error
 
-    async def _way(self, job: JobRecord) -> Transcript:
+    async def _way(self, job: LiveJob) -> Transcript:
         if (transcript := await self._resume(job)) is not None:
             return transcript
         source = await sources.resolve(job.request.source)
@@ -208,7 +208,7 @@ class JobRunner:
                 if self._now() - prepared < FRESH_UPLOAD or not _renewable(source):
                     return await self._at_service(job)
 
-    async def _resume(self, job: JobRecord) -> Transcript | None:
+    async def _resume(self, job: LiveJob) -> Transcript | None:
         """Resume what an earlier process submitted; None if it submitted nothing. The source itself is not needed."""
         resume = job.resume
         self._submitter.knows(resume.ids)
@@ -230,7 +230,7 @@ class JobRunner:
                     return transcript
             return await self._at_service(job)
 
-    async def _find_again(self, job: JobRecord, audio_url: str, since: datetime, idle: float | None) -> bool:
+    async def _find_again(self, job: LiveJob, audio_url: str, since: datetime, idle: float | None) -> bool:
         """Whether an earlier process's submission, whose outcome is unknown, made a job."""
         job.audio_url, job.may_exist = audio_url, True
         found = await self._submitter.find(
@@ -244,7 +244,7 @@ class JobRunner:
                 await contained("the ledger", job.ledger.refused)
         return found is not None
 
-    async def _audio_url(self, job: JobRecord, source: Url | SignedOnDemand | Upload) -> str | None:
+    async def _audio_url(self, job: LiveJob, source: Url | SignedOnDemand | Upload) -> str | None:
         """Where the service can read the audio; None if the URL is signed only when the job is submitted."""
         if isinstance(source, SignedOnDemand):
             return None
@@ -262,7 +262,7 @@ class JobRunner:
         job.move(JobState.UPLOADING)
         return await self._uploader.upload(source, progress, job.ledger.uploaded, priority=job.priority)
 
-    async def _at_service(self, job: JobRecord) -> Transcript:
+    async def _at_service(self, job: LiveJob) -> Transcript:
         while True:
             if not self._tasks.is_accepting:
                 raise NotOpen
@@ -272,7 +272,7 @@ class JobRunner:
             if (transcript := await self._outcome(job, new=True)) is not None:
                 return transcript
 
-    async def _submit(self, job: JobRecord) -> Accepted:
+    async def _submit(self, job: LiveJob) -> Accepted:
         source = job.request.source
         if isinstance(source, SignedOnDemand):
             job.audio_url = await contained("signing the URL", source.sign)
@@ -306,13 +306,13 @@ class JobRunner:
     def _now() -> float:
         return asyncio.get_running_loop().time()
 
-    async def _keep_beginning(self, job: JobRecord, audio_url: str) -> None:
+    async def _keep_beginning(self, job: LiveJob, audio_url: str) -> None:
         if type(job.ledger) is NullLedger:
             return
         since = await self._submitter.service_time()
         await contained("the ledger", job.ledger.submitting, audio_url, since or datetime.now(UTC))
 
-    async def _outcome(self, job: JobRecord, *, new: bool) -> Transcript | None:
+    async def _outcome(self, job: LiveJob, *, new: bool) -> Transcript | None:
         """Wait for the latest submission; None when the service failed it and the job must be submitted again."""
         transcript_id = job.ids[-1]
         transcript = await self._watcher.wait(

@@ -13,7 +13,7 @@ from asyncscribe.logs import log
 from asyncscribe.models.transcript import TranscriptId, TranscriptStatus
 from asyncscribe.policies.backoff import Backoff
 from asyncscribe.policies.polling import Pace, Strategy, most_pages
-from asyncscribe.policies.window import Lane
+from asyncscribe.policies.request_rate import Lane
 
 #: Seconds that one reading of the list may take.
 LIST_TIMEOUT = 5.0

@@ -12,7 +12,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from asyncscribe.containment import is_cancelled
-from asyncscribe.engine.handle import JobRecord
+from asyncscribe.engine.handle import LiveJob
 from asyncscribe.engine.jobs import JobRunner
 from asyncscribe.engine.limiter import Limiter
 from asyncscribe.engine.tasks import Tasks
@@ -121,7 +121,7 @@ class _Work:
         self._send = send
         self._deadline = float("inf") if timeout is None else asyncio.get_running_loop().time() + timeout
         self._scope = anyio.CancelScope(deadline=self._deadline)
-        self._jobs: set[JobRecord] = set()
+        self._jobs: set[LiveJob] = set()
         self._broken: Exception | None = None
         self._reading = True
         self._exhausted = self._closed = False
@@ -175,7 +175,7 @@ class _Work:
         begun = asyncio.get_running_loop().time()
         request = source if isinstance(source, TranscriptionRequest) else TranscriptionRequest(source)
 
-        def ended(job: JobRecord) -> None:
+        def ended(job: LiveJob) -> None:
             self._jobs.discard(job)
             self._closed = self._closed or job.was_closed
             elapsed = asyncio.get_running_loop().time() - begun
@@ -212,7 +212,7 @@ class _Work:
         self._send.close()
 
 
-def _outcome(job: JobRecord, source: R, elapsed: float, index: int) -> Outcome[R]:
+def _outcome(job: LiveJob, source: R, elapsed: float, index: int) -> Outcome[R]:
     submissions = len(job.ids)
     if job.transcript is not None:
         return Success(

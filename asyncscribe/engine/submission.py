@@ -40,8 +40,8 @@ from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.pages import ListItem
 from asyncscribe.models.transcript import TranscriptId
 from asyncscribe.policies.adoption import contradiction
+from asyncscribe.policies.request_rate import Lane
 from asyncscribe.policies.submission import SubmissionPolicy
-from asyncscribe.policies.window import Lane
 
 #: Own ids that are remembered, so that an older job of the same URL is not mistaken for a lost one (about 1 MB).
 REMEMBERED_IDS = 10_000

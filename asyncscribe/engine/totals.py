@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from asyncscribe.engine.handle import JobRecord
+from asyncscribe.engine.handle import LiveJob
 from asyncscribe.lifecycle import JobState
 
 
@@ -45,7 +45,7 @@ class JobCounts:
         self._ended: Counter[JobState] = Counter()
         self._audio_seconds = 0.0
 
-    def ended(self, job: JobRecord) -> None:
+    def ended(self, job: LiveJob) -> None:
         """Count a job that has ended."""
         self._ended[job.state] += 1
         if job.transcript is not None:

@@ -13,7 +13,7 @@ from asyncscribe.engine.limiter import Limiter
 from asyncscribe.engine.spool import Spool
 from asyncscribe.errors import ServiceError
 from asyncscribe.models.transcript import UploadUrl
-from asyncscribe.policies.window import Lane
+from asyncscribe.policies.request_rate import Lane
 
 #: Added to the error of an upload that failed and could not be repeated.
 ONCE_ONLY = (

@@ -23,7 +23,7 @@ from asyncscribe.models.transcript import Transcript, TranscriptId, TranscriptSt
 from asyncscribe.policies.backoff import Backoff, Random
 from asyncscribe.policies.limits import Evidence
 from asyncscribe.policies.polling import LATE, PollPlan, Strategy, choose_requests
-from asyncscribe.policies.window import Lane
+from asyncscribe.policies.request_rate import Lane
 
 #: GETs that only poll a status, at once. Further ones wait here, where a hint can still reach them.
 POLLS_AT_ONCE = 50

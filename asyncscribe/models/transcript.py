@@ -123,6 +123,7 @@ class Transcript(BaseModel):
         translated_texts: Translations by language.
     """
 
+    # Ignored by pydantic alone: `document` keeps all of it, and unknown fields are read from there.
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     id: TranscriptId

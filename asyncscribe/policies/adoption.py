@@ -1,4 +1,4 @@
-"""Whether a listed job can be the one that a submission with a lost answer made. Pure.
+"""Vetoes listed jobs that a submission with a lost answer can't have made; `engine.submission` chooses. Pure.
 
 The list shows only the audio's address, and one address may be submitted twice with different options. The transcript
 echoes every option that was sent, and fills in defaults; so both can be compared. An option that the transcript does

@@ -10,7 +10,7 @@ from typing import Any
 
 from asyncscribe.engine.submission import REMEMBERED_IDS
 from asyncscribe.lifecycle import JobState
-from asyncscribe.policies.window import PARTS
+from asyncscribe.policies.request_rate import PARTS
 from benchmarks.soak.records import Kept, Quiet, Report, Soak
 
 #: Part of the time that is not looked at, for caches and pools to fill; and growth of memory that is too much.

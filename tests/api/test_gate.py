@@ -7,8 +7,8 @@ import pytest
 from asyncscribe import HttpBudget, NotOpen
 from asyncscribe.api.gate import Gate
 from asyncscribe.events import RequestsPaused
+from asyncscribe.policies.request_rate import Lane
 from asyncscribe.policies.retry import RetryBudget
-from asyncscribe.policies.window import Lane
 
 pytestmark = pytest.mark.looptime
 

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from asyncscribe import Transcript, TranscriptionConfig, TranscriptionRequest
-from asyncscribe.engine.handle import Job, JobRecord
+from asyncscribe.engine.handle import Job, LiveJob
 from asyncscribe.errors import NotOpen, SourceError, SubmissionInDoubt, WaitInterrupted, WaitTimeout
 from asyncscribe.ledger import NullLedger
 from asyncscribe.lifecycle import IllegalStep, JobState
@@ -29,7 +29,7 @@ def record(told):
 
 def made(told, **request):
     request = TranscriptionRequest("https://a.test/a.mp3?sig=s3cret", **request)
-    return JobRecord(3, request, TranscriptionConfig(), on_event=told.append)
+    return LiveJob(3, request, TranscriptionConfig(), on_event=told.append)
 
 
 def go(record, *states):

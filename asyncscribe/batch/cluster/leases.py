@@ -3,6 +3,9 @@
 It is renewed by a beat on its own thread and connection, which neither a busy event loop nor a long commit holds up.
 The holder counts from *before* a beat was sent, on a clock that runs while the machine sleeps, and ends a margin before
 the database does: only the rates of the two clocks have to agree, not their times.
+
+`Worker.is_held` is asked right before each paid request is written (`Crew.permit`); `journal.postgres.steps.Fence`
+guards what is kept of a job.
 """
 
 from __future__ import annotations

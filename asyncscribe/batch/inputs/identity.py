@@ -1,7 +1,7 @@
 """What makes two recordings the same, and two configurations.
 
 A file is its content: the same recording under two names is paid once, and a changed file is another recording. It is
-rehashed only if size or modification time changed.
+rehashed only if size or modification time changed. Each content and configuration is one job: the journals' `assign`.
 """
 
 from __future__ import annotations

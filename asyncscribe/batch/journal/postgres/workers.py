@@ -1,8 +1,8 @@
 """Who works on a PostgreSQL journal, and who has which job.
 
 A worker renews its lease. Once the lease is over, the others mark it as ended and free its jobs. Its number is never
-given twice, and every step of a job checks it: steps of a worker that was believed dead are refused. All times are by
-the database's clock.
+given twice, and every step of a job checks it (`steps.Fence`): steps of a worker that was believed dead are refused.
+All times are by the database's clock.
 """
 
 from __future__ import annotations

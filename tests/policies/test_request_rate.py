@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncscribe import HttpBudget
-from asyncscribe.policies.window import LANES, PAUSES, Lane, Pauses, SlidingWindow
+from asyncscribe.policies.request_rate import LANES, Lane, SlidingWindow
 
 
 @pytest.mark.parametrize(
@@ -127,27 +127,3 @@ def test_a_clock_that_goes_back_gives_nothing():
         window.record(100.0, Lane.RESULTS)
     assert window.delay(50.0, Lane.RESULTS) > 0
     assert window.used(50.0) == 20
-
-
-def test_a_pause_that_names_its_time_is_kept_and_never_shortened():
-    pauses = Pauses()
-    assert pauses.refused(0, 0, 20) == 20
-    assert pauses.refused(1, 0, 5) == 20
-    assert not pauses.is_probing
-
-
-def test_pauses_without_a_time_grow_until_the_services_window_has_passed():
-    pauses, now, total = Pauses(), 0.0, []
-    for _ in PAUSES:
-        until = pauses.refused(now, now, None)
-        # What was under way when the pause began says nothing new.
-        assert pauses.refused(now + 1, now - 1, None) == until
-        total.append(until - now)
-        now = until
-    assert total == list(PAUSES)
-    assert sum(total) > 300
-    assert pauses.is_probing
-    pauses.succeeded(now - 1)
-    assert pauses.is_probing
-    pauses.succeeded(now)
-    assert not pauses.is_probing
