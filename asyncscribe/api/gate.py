@@ -2,8 +2,8 @@
 
 Requests wait in a lane (`policies.request_rate.Lane`), the highest priority first and first come, first served among
 equals. They are let through when the pause that the service asked for is over, the window of the allowance has room for
-their lane, a connection is free, and, for a repeat, the retry budget has a token. One timer serves all waiting requests; a
-request is woken only when its turn has come.
+their lane, a connection is free, and, for a repeat, the retry budget has a token. One timer serves all waiting
+requests; a request is woken only when its turn has come.
 """
 
 from __future__ import annotations
