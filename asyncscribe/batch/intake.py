@@ -150,9 +150,11 @@ class Intake:
                         async with aclosing(self._list(pool, stored)) as works:
                             async for work in works:
                                 yield work
-            # Asked before taking, so that jobs which others release afterwards are still taken.
-            done = not await pool.others_work() and (has_listed or await pool.is_listed())
-            free = await self._next_free(pool)
+            free, done = await self._next_free(pool), False
+            if free is None:
+                # Asked before taking once more, so that jobs which others release in between are still taken.
+                done = not await pool.others_work() and (has_listed or await pool.is_listed())
+                free = await self._next_free(pool)
             if free is not None:
                 yield free
             elif done:
@@ -160,6 +162,10 @@ class Intake:
             else:
                 await pool.pause()
                 self._turn()
+        for find, *_ in self._free:
+            if find.job is not None:
+                await self._claims.release(find.job)
+        self._free.clear()
 
     async def _list(self, pool: Pool, stored: Sequence[str]) -> AsyncGenerator[Work, None]:
         """List stores for all processes, and take up recordings whose job is finished.
@@ -196,10 +202,6 @@ class Intake:
                 for one in more:
                     self._under_way.share(find.job.key, one)
                 return work
-        for find, *_ in self._free:
-            if find.job is not None:
-                await self._claims.release(find.job)
-        self._free.clear()
         return None
 
     async def _left_by_others(self) -> AsyncIterator[Work]:

@@ -133,6 +133,17 @@ async def test_a_lister_that_ends_half_way_is_followed_by_another(service, dsn, 
     assert len(listings) == 2
 
 
+async def test_who_stops_lets_go_of_what_it_has_not_begun(service, dsn, calls, bucket, tmp_path):  # noqa: F811
+    await fill(bucket[0], 4 * COUNT)
+    async with worker(service, dsn, tmp_path / "out", "one") as batch:
+        outcomes = 0
+        async for _ in batch.run([calls]):
+            outcomes += 1
+            batch.stop()
+        assert outcomes < 4 * COUNT
+        assert ask(dsn, "SELECT count(*) FROM jobs WHERE owner IS NOT NULL AND open") == [(0,)]
+
+
 async def test_a_listing_that_fails_is_reported_and_ends(service, dsn, calls, tmp_path):
     async with worker(service, dsn, tmp_path / "out", "one") as batch:
         assert await drain(batch, "s3://there-is-no-such-bucket/calls") == []
