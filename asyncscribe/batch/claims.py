@@ -28,8 +28,8 @@ class Pool(Protocol):
         """Whether all were listed that existed when this process began."""
         ...
 
-    async def take(self, *, paid_only: bool) -> list[list[Candidate]]:
-        """Claim a few free jobs, each with its recordings; none if none is free at this moment.
+    async def take(self, *, paid_only: bool) -> list[Candidate]:
+        """Claim a few free jobs, as the recordings they are for; none if none is free at this moment.
 
         Args:
             paid_only: Only those that cost nothing more, because they were submitted.
@@ -49,6 +49,11 @@ class Claims(Protocol):
     """Decides which jobs this process may work on."""
 
     @property
+    def is_limited(self) -> bool:
+        """Whether an allowance is shared with the other processes."""
+        ...
+
+    @property
     def others(self) -> int:
         """How many other processes take part."""
         ...
@@ -62,6 +67,10 @@ class Claims(Protocol):
 
         Otherwise two processes could wait for each other to do it.
         """
+        ...
+
+    async def put_back(self, job: JobRecord) -> None:
+        """Let others have a job that does not fit the allowance now; this process may take it again."""
         ...
 
     def resume(self, job: JobRecord) -> ResumePoint:
@@ -118,6 +127,7 @@ class Alone:
     """
 
     others = 0
+    is_limited = False
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -127,6 +137,9 @@ class Alone:
         return find.job is not None
 
     async def release(self, job: JobRecord) -> None:
+        """See `Claims`. There are no others."""
+
+    async def put_back(self, job: JobRecord) -> None:
         """See `Claims`. There are no others."""
 
     def resume(self, job: JobRecord) -> ResumePoint:

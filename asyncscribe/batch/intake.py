@@ -94,7 +94,8 @@ class Intake:
         self._turn = turn
         self._discovery = Discovery((), self._output)
         self._listed = Discovery(())
-        self._free: deque[list[Candidate]] = deque()
+        self._free: deque[Candidate] = deque()
+        self._is_refused = False
         self._elsewhere: list[BatchItem] = []
         self._begun = 0.0
         self.skipped = 0
@@ -150,22 +151,19 @@ class Intake:
                         async with aclosing(self._list(pool, stored)) as works:
                             async for work in works:
                                 yield work
-            free, done = await self._next_free(pool), False
+            free = await self._next_free(pool)
             if free is None:
                 # Asked before taking once more, so that jobs which others release in between are still taken.
                 done = not await pool.others_work() and (has_listed or await pool.is_listed())
                 free = await self._next_free(pool)
-            if free is not None:
+                if free is None and done:
+                    return
+            while free is not None:
                 yield free
-            elif done:
-                return
-            else:
-                await pool.pause()
-                self._turn()
-        for find, *_ in self._free:
-            if find.job is not None:
-                await self._claims.release(find.job)
-        self._free.clear()
+                free = await self._next_free(pool)
+            await pool.pause()
+            self._turn()
+        await self._put_back_free()
 
     async def _list(self, pool: Pool, stored: Sequence[str]) -> AsyncGenerator[Work, None]:
         """List stores for all processes, and take up recordings whose job is finished.
@@ -190,19 +188,32 @@ class Intake:
 
     async def _next_free(self, pool: Pool) -> Work | None:
         while not self._is_stopped():
-            if not self._free:
-                self._free.extend(await pool.take(paid_only=self._allowance.exhausted))
-            if not self._free:
+            if not self._free and not await self._take_some(pool):
                 return None
-            find, *more = self._free.popleft()
+            find = self._free.popleft()
             if find.job is None:
                 continue
             work, _ = await self._begin(find, find.job, Plan.WORK, first=True)
             if work is not None:
-                for one in more:
-                    self._under_way.share(find.job.key, one)
                 return work
+            if self._allowance.exhausted:
+                await self._put_back_free()
+                self._is_refused = True
         return None
+
+    async def _take_some(self, pool: Pool) -> bool:
+        taken = await pool.take(paid_only=self._is_refused)
+        # What was submitted comes first: it may give back some of the allowance.
+        self._free.extend(sorted(taken, key=lambda find: find.job is None or not is_paid(find.job)))
+        if taken and self._is_refused:
+            self._is_refused = self._allowance.exhausted = False
+        return bool(taken)
+
+    async def _put_back_free(self) -> None:
+        while self._free:
+            job = self._free.popleft().job
+            if job is not None:
+                await self._claims.put_back(job)
 
     async def _left_by_others(self) -> AsyncIterator[Work]:
         """Jobs that others had, until they are done: if another process ends, this one takes them over."""
@@ -279,7 +290,7 @@ class Intake:
         if limited and length is None and first and self._alone:
             return None, True
         if limited and not await self._is_granted(job, length):
-            await self._claims.release(job)
+            await self._claims.put_back(job)
             return None, False
         if what is Plan.BEGIN_AGAIN:
             begun = await self._claims.begin_again(job)
@@ -288,7 +299,9 @@ class Intake:
                 self.left += first
                 return None, False
             job = begun
-        ledger = self._claims.ledger(job, length if limited else None, partial(_check_unchanged, find))
+        ledger = self._claims.ledger(
+            job, length if limited else find.recording.seconds, partial(_check_unchanged, find)
+        )
         work = Work([find], job, ledger, counts=limited, length=length)
         self._under_way.begin(work)
         return work, False
@@ -325,6 +338,8 @@ class Intake:
             if self._alone:
                 await ended.wait()
             else:
+                # What is claimed and not begun may be what has to end first.
+                await self._put_back_free()
                 await self._claims.pause()
         return False
 

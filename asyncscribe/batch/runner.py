@@ -137,6 +137,10 @@ class Batch:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
+            if self._claims is not None and self._claims.is_limited != self._allowance.is_limited:
+                raise ConfigurationError(
+                    "an allowance is shared: give `max_hours` here and `allowed` to `joined`, or neither"
+                )
             journal = self._given
             if journal is None:
                 journal = await stack.enter_async_context(SqliteJournal(self._lost.parent))
@@ -324,9 +328,9 @@ class Batch:
             if not is_paid(work.job):
                 self._ends.add(outcome.transcript.id, work.ledger)
             # If nothing was written, the next run fetches it again without paying.
+            # First: if this process ends in between, the next owner finds what the job really took.
+            await self._ours.settle(work.job, self._billed(outcome))
             if written:
-                # Settled first: if this process ends in between, the next owner finds what the job really took.
-                await self._ours.settle(work.job, self._billed(outcome))
                 await self._journal.completed(key, written, outcome.transcript.audio_duration, times)
         elif verdict.ending is Ending.FAILED:
             await self._journal.failed(key, verdict.reason, verdict.category, times)

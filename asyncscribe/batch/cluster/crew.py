@@ -10,7 +10,7 @@ from datetime import datetime
 
 import anyio
 
-from asyncscribe.batch.allowance import Admission
+from asyncscribe.batch.allowance import LONGEST, Admission
 from asyncscribe.batch.claims import Pool
 from asyncscribe.batch.cluster.leases import BEAT, LEASE, Worker
 from asyncscribe.batch.cluster.pool import StorePool
@@ -51,8 +51,12 @@ class Crew:
         self._allowed = allowed
         self._beat = beat
         self._idle: dict[int, float] = {}
-        self._reserved: dict[int, float] = {}
         self._left: set[int] = set()
+
+    @property
+    def is_limited(self) -> bool:
+        """See `Claims`."""
+        return self._allowed is not None
 
     @property
     def others(self) -> int:
@@ -83,7 +87,10 @@ class Crew:
         """See `Claims`. This worker does not take the job from a pool again."""
         if job.is_open:
             self._left.add(job.key)
-        self._reserved.pop(job.key, None)
+        await self.journal.release(job.key)
+
+    async def put_back(self, job: JobRecord) -> None:
+        """See `Claims`."""
         await self.journal.release(job.key)
 
     async def begin_again(self, job: JobRecord) -> JobRecord | None:
@@ -92,6 +99,7 @@ class Crew:
 
     def pool(self, addresses: Sequence[str], config: str) -> Pool | None:
         """See `Claims`."""
+        self._left.clear()
         return StorePool(self.journal, self.worker, addresses, config, self._left, self._note, self._beat)
 
     def resume(self, job: JobRecord) -> ResumePoint:
@@ -109,8 +117,8 @@ class Crew:
 
     def ledger(self, job: JobRecord, length: float | None, check: Check | None = None) -> JournalLedger:
         """See `Claims`."""
-        takes = self._reserved.pop(job.key, length)
-        return _CrewLedger(self, job, None if self._allowed is None else takes, self._run, check)
+        run = None if self._allowed is None else self._run
+        return _CrewLedger(self, job, length, run, check)
 
     async def admit(self, job: JobRecord, length: float, *, is_bound: bool) -> Admission:
         """See `Claims`."""
@@ -118,13 +126,13 @@ class Crew:
             return Admission.GRANTED
         reserved = await self.journal.reserve(job.key, self._run, length, is_bound=is_bound)
         if reserved.seconds is not None:
-            self._reserved[job.key] = reserved.seconds
             return Admission.GRANTED
         return Admission.LATER if reserved.may_fit_later else Admission.REFUSED
 
     async def settle(self, job: JobRecord, length: float | None) -> None:
         """See `Claims`."""
-        if self._allowed is not None and length is not None:
+        # Also without an allowance here: whoever had it before may have had one.
+        if length is not None:
             await self.journal.settle(job.key, length)
 
     async def pause(self) -> None:
@@ -137,7 +145,7 @@ class Crew:
 class _CrewLedger(JournalLedger):
     """Keeps the steps in the name of a worker, and checks its lease before a submission is sent."""
 
-    def __init__(self, crew: Crew, job: JobRecord, length: float | None, run: str, check: Check | None) -> None:
+    def __init__(self, crew: Crew, job: JobRecord, length: float | None, run: str | None, check: Check | None) -> None:
         super().__init__(crew.journal, job.key, job.times, check)
         self._crew = crew
         self._length = length
@@ -148,9 +156,15 @@ class _CrewLedger(JournalLedger):
 
     async def submitting(self, audio_url: str, since: datetime) -> None:
         times: Mapping[str, float] = self.times
-        run = None if self._length is None else self._run
+        # It counts even if it was paid before, as far as is known: what is looked up may not be found.
         await self._crew.journal.submitting(
-            self._key, audio_url, since.timestamp(), times, run=run, seconds=self._length or 0.0
+            self._key,
+            audio_url,
+            since.timestamp(),
+            times,
+            run=self._run,
+            seconds=LONGEST if self._length is None else self._length,
+            is_bound=self._length is None,
         )
 
 

@@ -149,6 +149,8 @@ class Worker:
 
     def _beat(self) -> int:
         with self._turn:
+            # First: the renewal may have to wait for the own claim, which waits for a process that is stopped.
+            self._transact([workers.end_stuck(self._lease)])
             before = self._clock()
             (alive,) = self._transact([workers.renew(self.id, self._lease)])
             if alive:
@@ -157,7 +159,7 @@ class Worker:
             else:
                 self._lose()
             # In a transaction of its own, so that the renewal does not wait for it.
-            self._transact([workers.reap(self._lease)])
+            self._transact([workers.reap()])
             return int(alive)
 
     def _lose(self) -> None:

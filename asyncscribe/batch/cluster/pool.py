@@ -14,6 +14,7 @@ from asyncscribe.batch.finding import Candidate
 from asyncscribe.batch.inputs.discovery import BatchItem
 from asyncscribe.batch.inputs.stores import below, signed
 from asyncscribe.batch.journal.postgres import Claim, PostgresJournal, Selection
+from asyncscribe.batch.journal.records import Entry, JobRecord
 
 #: Jobs claimed at once. Nobody else can do those that are claimed and not begun yet.
 CLAIMED = 8
@@ -74,15 +75,19 @@ class StorePool:
         """See `Pool`."""
         return int(await self._journal.fact(self._name) or 0) >= self._worker.id
 
-    async def take(self, *, paid_only: bool) -> list[list[Candidate]]:
+    async def take(self, *, paid_only: bool) -> list[Candidate]:
         """See `Pool`."""
         wanted = Selection(self._config, self._below, self._left, paid_only)
-        taken = []
-        for claim in await self._journal.claim(CLAIMED, wanted):
-            self._noted(claim)
-            if candidates := [_candidate(claim, number) for number in range(len(claim.entries))]:
-                taken.append(candidates)
-            else:
+        taken: list[Candidate] = []
+        while not taken and (claims := await self._journal.claim(CLAIMED, wanted)):
+            entries = await self._journal.entries([_address(claim.job) for claim in claims])
+            for claim in claims:
+                self._noted(claim)
+                entry = entries.get(_address(claim.job))
+                # By its content, and not by its present job: that may be another configuration's.
+                if entry is not None and entry.recording.content == claim.job.content:
+                    taken.append(_candidate(claim.job, entry))
+                    continue
                 # Its object was replaced meanwhile: nobody wants the old content.
                 self._left.add(claim.job.key)
                 await self._journal.release(claim.job.key)
@@ -98,8 +103,12 @@ class StorePool:
             await self._worker.lost.wait()
 
 
-def _candidate(claim: Claim, number: int) -> Candidate:
-    entry = claim.entries[number]
+def _address(job: JobRecord) -> str:
+    """The address of a job's object: its content is that and a version."""
+    return job.content.rpartition("#")[0]
+
+
+def _candidate(job: JobRecord, entry: Entry) -> Candidate:
     recording = entry.recording
     item = BatchItem(signed(recording.identity), recording.name, recording.content)
-    return Candidate(item, recording, None, claim.job, frozenset(entry.files), dict(entry.files))
+    return Candidate(item, recording, None, job, frozenset(entry.files), dict(entry.files))

@@ -32,7 +32,7 @@ def expire(dsn, worker):
 
 
 async def reap(journal):
-    return await journal._do(workers.reap(30.0))
+    return await journal._do(workers.reap())
 
 
 class Process:

@@ -129,6 +129,7 @@ class PostgresJournal(PostgresReader):
         *,
         run: str | None = None,
         seconds: float = 0.0,
+        is_bound: bool = False,
     ) -> None:
         """See `Journal`.
 
@@ -139,6 +140,7 @@ class PostgresJournal(PostgresReader):
             times: All known times of the job.
             run: The run whose allowance counts it; None if none does.
             seconds: What it takes of that. What an earlier submission took already is not taken again.
+            is_bound: `seconds` is only an upper bound; any rest of the allowance is enough.
 
         Raises:
             AllowanceSpent: It does not fit, and nothing was kept.
@@ -146,7 +148,7 @@ class PostgresJournal(PostgresReader):
         fence, stored = self._fence(key), text_of(times)
         work = steps.submitting(fence, audio_url, since, stored)
         if run is not None:
-            work = steps.submitting_at_cost(fence, audio_url, since, stored, run, seconds)
+            work = steps.submitting_at_cost(fence, audio_url, since, stored, run, seconds, is_bound=is_bound)
         await self._do(work, durable=True, linger=LINGER)
 
     async def refused(self, key: int) -> None:

@@ -71,7 +71,8 @@ _BEGIN_AGAIN = f"""
 """  # noqa: S608
 
 _UNPAID = """
-    SELECT 1 FROM jobs WHERE key = %(key)s AND owner = %(worker)s AND ids = '[]' AND doubtful_url IS NULL FOR UPDATE
+    SELECT 1 FROM jobs WHERE key = %(key)s AND owner = %(worker)s
+        AND (step = 'failed' OR (ids = '[]' AND doubtful_url IS NULL)) FOR UPDATE
 """
 _RELEASE = """
     UPDATE jobs SET owner = NULL, freed = extract(epoch FROM clock_timestamp())
@@ -166,9 +167,11 @@ def submitting(fence: Fence, url: str, since: float, times: str) -> Work[None]:
     return lambda connection: fence.passed(connection.execute(_SUBMITTING, values))
 
 
-def submitting_at_cost(fence: Fence, url: str, since: float, times: str, run: str, seconds: float) -> Work[None]:
+def submitting_at_cost(
+    fence: Fence, url: str, since: float, times: str, run: str, seconds: float, *, is_bound: bool
+) -> Work[None]:
     """The same, if it fits the budget of a run. What the job took from another budget is given back."""
-    values = fence.values(run=run, seconds=seconds)
+    values = fence.values(run=run)
 
     def refuse() -> None:
         raise AllowanceSpent(run, seconds)
@@ -179,11 +182,8 @@ def submitting_at_cost(fence: Fence, url: str, since: float, times: str, run: st
     def work(connection: Connection) -> Callable[[], None]:
         if connection.execute(_COUNTED, values).fetchone() is None:
             return refuse_lost
-        # The budget's row is locked until the commit: nobody else takes what was left.
-        if connection.execute(_TAKE, values).fetchone() is None:
+        if _take(connection, fence, run, seconds, is_bound=is_bound) is None:
             return refuse
-        connection.execute(_GIVE_BACK, values)
-        connection.execute(_COUNT, values)
         return submitting(fence, url, since, times)(connection)
 
     return work
@@ -283,27 +283,35 @@ def reserve(fence: Fence, run: str, seconds: float, *, is_bound: bool) -> Work[R
         seconds: Of audio.
         is_bound: `seconds` is only an upper bound; any rest of the budget is enough.
     """
-    values = fence.values(run=run, bound=is_bound)
+    values = fence.values(run=run)
 
     def refuse_lost() -> Reservation:
         raise fence.lost()
 
     def work(connection: Connection) -> Callable[[], Reservation]:
-        # The budget's row is locked until the commit: others can't reserve in between.
-        row = connection.execute(_LEFT, values).fetchone()
-        if row is None:
+        if connection.execute(_COUNTED, values).fetchone() is None:
             return refuse_lost
-        left = float(row[0])
-        takes = min(seconds, left) if is_bound else seconds
-        if left <= 0 or connection.execute(_TAKE, values | {"seconds": takes}).fetchone() is None:
-            may_shrink = connection.execute(_BOUNDS, values).fetchone() is not None
-            return lambda: Reservation(None, may_fit_later=may_shrink)
-        connection.execute(_GIVE_BACK, values)
-        connection.execute(_COUNT, values | {"seconds": takes})
-        connection.execute(_BOUND, values)
-        return lambda: Reservation(takes)
+        if (takes := _take(connection, fence, run, seconds, is_bound=is_bound)) is not None:
+            return lambda: Reservation(takes)
+        # The budget's row is locked until the commit: nobody gives back in between.
+        may_shrink = connection.execute(_BOUNDS, values).fetchone() is not None
+        return lambda: Reservation(None, may_fit_later=may_shrink)
 
     return work
+
+
+def _take(connection: Connection, fence: Fence, run: str, seconds: float, *, is_bound: bool) -> float | None:
+    """Take a job's part of a budget, whose row is locked until the commit; None if it does not fit."""
+    values = fence.values(run=run, bound=is_bound)
+    row = connection.execute(_LEFT, values).fetchone()
+    left = 0.0 if row is None else float(row[0])
+    takes = min(seconds, left) if is_bound else seconds
+    if left <= 0 or connection.execute(_TAKE, values | {"seconds": takes}).fetchone() is None:
+        return None
+    connection.execute(_GIVE_BACK, values)
+    connection.execute(_COUNT, values | {"seconds": takes})
+    connection.execute(_BOUND, values)
+    return takes
 
 
 def settle(fence: Fence, seconds: float) -> Work[None]:

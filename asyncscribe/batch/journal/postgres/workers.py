@@ -81,6 +81,8 @@ _RENEW = f"""
     UPDATE workers SET expires = clock_timestamp() + make_interval(secs => %s) WHERE id = %s AND {_IS_ALIVE}
     RETURNING 1
 """  # noqa: S608 - no values
+# A beat never waits long for what a process has locked that is stopped: the next one ends that process's transaction.
+_PATIENCE = "SELECT set_config('lock_timeout', '1s', TRUE)"
 _COUNT = f"SELECT count(*) FROM workers WHERE {_IS_ALIVE}"  # noqa: S608
 # A process that stops in mid-transaction keeps its locks, and with them its jobs. In a pipeline the database does not
 # count that as idle, so `idle_in_transaction_session_timeout` does not end it.
@@ -101,11 +103,20 @@ _MARK = """
 # All ended workers, not only those just marked: a claim may be committed after its worker was marked.
 _FREE = """
     WITH lost AS (
-        SELECT job.key, expires FROM workers CROSS JOIN LATERAL (
-            SELECT key FROM jobs WHERE owner = workers.id AND open FOR UPDATE SKIP LOCKED
+        SELECT job.*, expires FROM workers CROSS JOIN LATERAL (
+            SELECT key, counted, budget, ids = '[]' AND doubtful_url IS NULL AS unpaid
+            FROM jobs WHERE owner = workers.id AND open FOR UPDATE SKIP LOCKED
         ) AS job WHERE ended
+    ), given AS (
+        UPDATE budgets SET taken = taken - back FROM (
+            SELECT budget, sum(counted) AS back FROM lost WHERE unpaid AND counted > 0 GROUP BY budget
+        ) AS reserved WHERE run = reserved.budget
     )
-    UPDATE jobs SET owner = NULL, freed = extract(epoch FROM expires) FROM lost WHERE jobs.key = lost.key
+    UPDATE jobs SET owner = NULL, freed = extract(epoch FROM expires),
+        counted = CASE WHEN unpaid THEN 0 ELSE jobs.counted END,
+        budget = CASE WHEN unpaid THEN NULL ELSE jobs.budget END,
+        bound = jobs.bound AND NOT unpaid
+    FROM lost WHERE jobs.key = lost.key
 """
 _LEAVE = """
     UPDATE workers SET ended = TRUE, expires = least(expires, clock_timestamp()) WHERE id = %s AND NOT ended
@@ -168,6 +179,7 @@ def renew(worker: int, lease: float) -> Work[int]:
     """Renew a worker's lease from now on. The result is how many workers are alive; 0 if this one is not."""
 
     def work(connection: Connection) -> Callable[[], int]:
+        connection.execute(_PATIENCE)
         renewed = connection.execute(_RENEW, (lease, worker))
         alive = connection.execute(_COUNT)
         return lambda: 0 if renewed.fetchone() is None else _first(alive.fetchone())
@@ -175,15 +187,21 @@ def renew(worker: int, lease: float) -> Work[int]:
     return work
 
 
-def reap(lease: float) -> Work[int]:
-    """Mark workers whose lease is over, and free the jobs of ended ones; the result is how many jobs were freed.
+def end_stuck(lease: float) -> Work[None]:
+    """End the transactions of processes that have said nothing for a lease."""
 
-    Args:
-        lease: Seconds of silence after which a worker's transaction is ended.
-    """
+    def work(connection: Connection) -> Callable[[], None]:
+        connection.execute(_END_STUCK, (lease,))
+        return lambda: None
+
+    return work
+
+
+def reap() -> Work[int]:
+    """Mark workers whose lease is over, and free the jobs of ended ones; the result is how many jobs were freed."""
 
     def work(connection: Connection) -> Callable[[], int]:
-        connection.execute(_END_STUCK, (lease,))
+        connection.execute(_PATIENCE)
         connection.execute(_MARK)
         freed = connection.execute(_FREE)
         return lambda: freed.rowcount
