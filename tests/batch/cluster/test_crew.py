@@ -5,13 +5,15 @@ import asyncio
 import contextlib
 import io
 import re
+import time
 
 import pytest
 
-from asyncscribe import AsyncClient, Batch, SubmissionPolicy, TranscriptionConfig
-from asyncscribe.batch import Journal
+from asyncscribe import AsyncClient, Batch, ConfigurationError, SubmissionPolicy, TranscriptionConfig
+from asyncscribe.batch import Journal, Newcomer, Recording
 from asyncscribe.batch.claims import Alone, Claims
 from asyncscribe.batch.cluster import joined
+from asyncscribe.batch.inputs.identity import content_of_url, fingerprint, identity_of
 from asyncscribe.batch.journal.postgres import PostgresJournal
 from asyncscribe.errors import LeaseLost
 from asyncscribe.server import FaultPlan, FaultRule, LocalServer, faults
@@ -95,12 +97,54 @@ async def test_what_failed_is_tried_once_more_however_many_workers_try(dsn, serv
     failing = recording("a", error="Audio duration is too short.")
     async with joined(dsn) as crew:
         await run(client, tmp_path / "out", failing, crew)
-    async with joined(dsn, name="one") as one, joined(dsn, name="two") as two:
-        outcomes, _ = await run(client, tmp_path / "out", failing, one, retry_failed=True)
+    limited = {"allowed": 3600, "beat": 0.1}
+    async with joined(dsn, name="one", **limited) as one, joined(dsn, name="two", **limited) as two:
+        options = {"retry_failed": True, "max_hours": 1}
+        outcomes, _ = await run(client, tmp_path / "out", failing, one, **options)
         assert len(outcomes) == 1
-        outcomes, batch = await run(client, tmp_path / "out", failing, two, retry_failed=True)
+        outcomes, batch = await run(client, tmp_path / "out", failing, two, **options)
         assert (outcomes, batch.left) == ([], 1)
+        assert await one.journal.allowance("all") == (3600.0, 0.0)
     assert len(server.records) == 2
+
+
+async def test_a_submission_in_doubt_that_is_sent_again_counts(dsn, server, client, tmp_path):
+    """Its worker died before the POST; nothing is found, and so it is submitted once more."""
+    url = recording("b", duration=5)
+    async with joined(dsn, name="old", allowed=60) as old:
+        await old.journal.bind(server.base_url, lasting=True)
+        await old.journal.name([Newcomer(identity_of(url), url, "b.mp3")])
+        found = Recording(identity_of(url), "b.mp3", url, content=content_of_url(url))
+        (job,) = await old.journal.assign([found], fingerprint(TranscriptionConfig()))
+        await old.journal.claim_keys([job.key])
+        await old.journal.submitting(job.key, url, time.time() - 3600, {}, run="all", seconds=60, is_bound=True)
+    async with joined(dsn, name="new", allowed=60) as crew:
+        (outcome,), _ = await run(client, tmp_path / "out", url, crew, max_hours=1)
+        assert outcome.error is None
+        assert await crew.journal.allowance("all") == (60.0, 5.0)
+    assert len(server.records) == 1
+
+
+async def test_who_has_no_allowance_gives_back_what_another_one_reserved(dsn, server, client, tmp_path):
+    url = recording("e", duration=5)
+    async with joined(dsn, name="old", allowed=60) as old:
+        await old.journal.bind(server.base_url, lasting=True)
+        await old.journal.name([Newcomer(identity_of(url), url, "e.mp3")])
+        found = Recording(identity_of(url), "e.mp3", url, content=content_of_url(url))
+        (job,) = await old.journal.assign([found], fingerprint(TranscriptionConfig()))
+        await old.journal.claim_keys([job.key])
+        await old.journal.submitting(job.key, url, time.time() - 3600, {}, run="all", seconds=60, is_bound=True)
+    async with joined(dsn, name="new") as crew:
+        assert len((await run(client, tmp_path / "out", url, crew))[0]) == 1
+        assert (await crew.journal.allowance("all"))[1] <= 5.0
+
+
+@pytest.mark.parametrize(("max_hours", "allowed"), [(1, None), (None, 3600)])
+async def test_half_an_allowance_is_refused(dsn, server, client, folder, tmp_path, max_hours, allowed):
+    async with joined(dsn, shared_files=True, allowed=allowed) as crew:
+        with pytest.raises(ConfigurationError, match="`allowed`"):
+            await run(client, tmp_path / "out", folder, crew, max_hours=max_hours)
+    assert not server.records
 
 
 def test_alone_and_together_a_batch_is_told_the_same():

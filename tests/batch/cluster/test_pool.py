@@ -2,17 +2,19 @@
 
 import asyncio
 import contextlib
+import threading
 
 import pytest
 
-from asyncscribe import Batch, TranscriptionConfig
+from asyncscribe import Batch, JournalError, TranscriptionConfig
 from asyncscribe.batch import Newcomer, Recording
 from asyncscribe.batch.cluster import joined, pool
 from asyncscribe.batch.inputs import discovery
 from asyncscribe.batch.inputs.identity import fingerprint
+from asyncscribe.batch.journal.postgres import lister
 from asyncscribe.server import LocalServer, SimulatedEngine
 from tests.batch.inputs.test_stores import bucket, put, s3  # noqa: F401 - fixtures
-from tests.batch.journal.test_postgres import ask
+from tests.batch.journal.test_postgres import ask, expire
 from tests.support import KEY, open_client, transcripts
 
 COUNT = 12
@@ -186,3 +188,69 @@ async def test_an_allowance_that_is_used_up_ends_the_run(service, dsn, calls, tm
     # Each second is billed as a whole one.
     assert len(outcomes) == len(service.records) == 3
     assert ask(dsn, "SELECT sum(counted)::float8, count(*) FILTER (WHERE bound) FROM jobs") == [(3.0, 0)]
+
+
+async def assign(journal, calls, number, version):
+    address = f"{calls}/{number:02}.wav"
+    await journal.name([Newcomer(address, address, f"{number:02}.wav")])
+    found = Recording(address, f"{number:02}.wav", address, content=f"{address}#{version}")
+    (job,) = await journal.assign([found], fingerprint(TranscriptionConfig()))
+    return job
+
+
+async def test_replaced_objects_hide_no_others(service, dsn, calls, tmp_path):
+    """Their jobs are the oldest free ones, and nobody wants them any more."""
+    async with joined(dsn, name="old") as old:
+        await old.journal.bind(service.base_url, lasting=True)
+        for number in range(COUNT):
+            await assign(old.journal, calls, number, "old")
+    async with worker(service, dsn, tmp_path / "out", "one") as batch:
+        assert len(await drain(batch, calls)) == COUNT
+    assert await done(dsn) == ["completed"] * COUNT
+
+
+async def test_two_configurations_of_one_store_do_not_disturb_each_other(service, dsn, calls, tmp_path):
+    other = TranscriptionConfig(speaker_labels=True)
+    async with (
+        worker(service, dsn, tmp_path / "a", "one") as one,
+        worker(service, dsn, tmp_path / "b", "two", config=other) as two,
+    ):
+        ended = await asyncio.gather(drain(one, calls), drain(two, calls))
+    assert [len(outcomes) for outcomes in ended] == [COUNT] * 2
+    assert len(service.records) == 2 * COUNT
+
+
+async def test_what_a_dead_worker_had_reserved_is_given_back(service, dsn, calls, bucket, tmp_path):  # noqa: F811
+    """It had reserved all there was, and submitted nothing."""
+    (page,) = [page async for page in discovery.recordings(calls, discovery.is_media)]
+    async with (
+        joined(dsn, name="old", allowed=60, beat=3600) as old,
+        worker(service, dsn, tmp_path / "out", "one", allowed=60.0, max_hours=1) as batch,
+    ):
+        batch._ours._beat = 0.05
+        await old.journal.bind(service.base_url, lasting=True)
+        job = await assign(old.journal, calls, 0, page[0].content.rpartition("#")[2])
+        await old.journal.claim_keys([job.key])
+        assert (await old.journal.reserve(job.key, "all", 36_000, is_bound=True)).seconds == 60
+        running = asyncio.create_task(drain(batch, calls))
+        while batch._ours.journal._committer is None or not ask(dsn, "SELECT 1 FROM jobs WHERE key > 1"):
+            await asyncio.sleep(0.05)
+        expire(dsn, old.worker.id)
+        await batch._ours.worker.beat()
+        assert len(await running) == COUNT
+        assert await batch._ours.journal.allowance("all") == (60.0, 12.0)
+
+
+async def test_a_lister_that_gets_no_connection_is_no_end(service, dsn, calls, tmp_path, monkeypatch, listings):
+    connect, refused = lister.PostgresStore.connect, []
+
+    def failing(self):
+        if threading.current_thread().name.startswith("asyncio") and not refused:
+            refused.append(True)
+            raise JournalError("db", "too many clients")
+        return connect(self)
+
+    async with worker(service, dsn, tmp_path / "out", "one") as batch:
+        monkeypatch.setattr(lister.PostgresStore, "connect", failing)
+        assert len(await drain(batch, calls)) == COUNT
+    assert (refused, listings) == ([True], [calls])

@@ -7,6 +7,7 @@ keep it for ever: the database ends a transaction that is idle for too long.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from zlib import crc32
@@ -17,6 +18,9 @@ from psycopg import Connection
 
 from asyncscribe.batch.journal.postgres.connection import PostgresStore
 from asyncscribe.batch.journal.postgres.schema import LISTER_LOCK
+from asyncscribe.errors import JournalError
+
+_log = logging.getLogger("asyncscribe")
 
 _SILENCE = "SELECT set_config('idle_in_transaction_session_timeout', '30s', TRUE)"
 _TRY = "SELECT pg_try_advisory_xact_lock(%s::int, %s::int)"
@@ -30,13 +34,15 @@ async def listing(store: PostgresStore, name: str, ping: float) -> AsyncGenerato
         store: Makes connections.
         name: What is listed.
         ping: Seconds between two pings, which keep the transaction alive.
-
-    Raises:
-        JournalError: The database can't be asked.
     """
     loop = asyncio.get_running_loop()
+    connection: Connection | None = None
     with anyio.CancelScope(shield=True):
-        connection = await loop.run_in_executor(None, _try, store, name)
+        try:
+            connection = await loop.run_in_executor(None, _try, store, name)
+        except JournalError as error:
+            # Another one may list; should it be the database that is away, the next step says so.
+            _log.warning("%s", error)
     if connection is None:
         yield False
         return
