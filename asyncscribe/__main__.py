@@ -9,6 +9,15 @@ import sys
 def main() -> None:
     """Run the command line; without the `cli` extra say how to get it."""
     try:
+        _run()
+    except KeyboardInterrupt:
+        # Before the command began, or after it ended.
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+
+
+def _run() -> None:
+    try:
         from asyncscribe.cli import app
     except ModuleNotFoundError as error:
         if error.name not in {"typer", "rich"}:

@@ -16,6 +16,8 @@ async def main(source: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python one_file.py FILE")
     try:
         asyncio.run(main(sys.argv[1]))
     except AsyncscribeError as error:

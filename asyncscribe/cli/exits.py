@@ -103,7 +103,7 @@ def _explain(message: str, hint: str, code: Exit) -> Exit:
 def _hint(error: AsyncscribeError) -> str:
     match error:
         case MissingApiKey():
-            return "or add --local to use the embedded server, which needs no key"
+            return "without a key, `transcribe` and `batch` take --local, and --base-url leads to `asyncscribe serve`"
         case AuthenticationError():
             return "check ASSEMBLYAI_API_KEY, and ASSEMBLYAI_BASE_URL if the account is in the EU region"
     return ""

@@ -33,7 +33,9 @@ from asyncscribe.cli.options import (
     Speakers,
 )
 from asyncscribe.errors import AccountError
+from asyncscribe.events import Event, StateChanged
 from asyncscribe.files import write_atomically
+from asyncscribe.lifecycle import JobState
 from asyncscribe.models.config import TranscriptionConfig
 from asyncscribe.models.transcript import Transcript
 from asyncscribe.sources import Source, name_of
@@ -117,7 +119,8 @@ async def _transcribe(
         )
     failed = 0
     refused: AccountError | None = None
-    async with connect(local=local, base_url=base_url, concurrency=concurrency) as client:
+    on_event = None if local else _report_abandoned
+    async with connect(local=local, base_url=base_url, concurrency=concurrency, on_event=on_event) as client:
 
         def opened() -> Iterator[Source]:
             for source in sources:
@@ -140,6 +143,12 @@ async def _transcribe(
     if refused is not None:
         raise refused
     return Exit.FAILED if failed else Exit.DONE
+
+
+def _report_abandoned(event: Event) -> None:
+    """Name a job that runs on at the service after an interrupt: it is paid for."""
+    if isinstance(event, StateChanged) and event.state is JobState.ABANDONED and event.transcript_id is not None:
+        echo_err(f"{printable(event.source)} still runs at the service: asyncscribe get {event.transcript_id} --wait")
 
 
 def _stdin() -> Source:

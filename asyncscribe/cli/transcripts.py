@@ -21,6 +21,7 @@ from asyncscribe.client import AsyncClient
 from asyncscribe.errors import NotFound
 from asyncscribe.files import write_atomically
 from asyncscribe.models.pages import ListItem
+from asyncscribe.models.results import Passage
 from asyncscribe.models.transcript import Transcript, TranscriptStatus
 
 
@@ -188,10 +189,15 @@ async def _exported(client: AsyncClient, transcript_id: str, form: ExportFormat,
         case ExportFormat.SRT | ExportFormat.VTT:
             return await client.subtitles(transcript_id, form.value, width)
         case ExportFormat.SENTENCES:
-            return _lines([passage.model_dump(mode="json") for passage in await client.sentences(transcript_id)])
+            return _lines([_document(passage) for passage in await client.sentences(transcript_id)])
         case ExportFormat.PARAGRAPHS:
-            return _lines([passage.model_dump(mode="json") for passage in await client.paragraphs(transcript_id)])
+            return _lines([_document(passage) for passage in await client.paragraphs(transcript_id)])
     return render(_completed(await client.get(transcript_id)), Format(form.value))
+
+
+def _document(passage: Passage) -> dict[str, Any]:
+    """As the service says it."""
+    return passage.model_dump(mode="json", by_alias=True)
 
 
 def _completed(transcript: Transcript) -> Transcript:

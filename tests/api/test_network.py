@@ -79,6 +79,14 @@ def authority(tmp_path_factory):
     folder = tmp_path_factory.mktemp("authority")
     now = datetime.datetime.now(datetime.UTC)
 
+    def usage(*, signs):
+        others = dict.fromkeys(
+            ["content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign"], False
+        )
+        return x509.KeyUsage(
+            digital_signature=not signs, key_cert_sign=signs, encipher_only=False, decipher_only=False, **others
+        )
+
     def certificate(name, issuer, key, signer, extension):
         return (
             x509.CertificateBuilder()
@@ -89,6 +97,10 @@ def authority(tmp_path_factory):
             .not_valid_before(now - datetime.timedelta(days=1))
             .not_valid_after(now + datetime.timedelta(days=1))
             .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+            # Python 3.13 asks for what tells authorities apart, and for what they may do.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+            .add_extension(usage(signs=key is signer), critical=True)
             .sign(signer, hashes.SHA256())
         )
 

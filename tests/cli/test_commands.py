@@ -310,6 +310,31 @@ def test_an_interrupt_ends_it_while_stdin_says_nothing(served, number):
     assert process.returncode == 130
 
 
+def test_an_interrupted_transcription_names_the_job_that_still_runs(served):
+    with command("transcribe", recording("slow", seconds=600)) as process:
+        while not served.records:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=20)
+    (record,) = served.records
+    *named, last = stderr.splitlines()
+    assert (process.returncode, last) == (130, "interrupted")
+    # Whatever its answer brought: it may have been cut off before that.
+    assert f"asyncscribe get {record.id} --wait" in "".join(named)
+
+
+def test_an_interrupt_before_the_command_has_begun_is_one():
+    code = (
+        "import sys, types; app = types.ModuleType('app')\n"
+        "def run(): raise KeyboardInterrupt\n"
+        "app.run = run; sys.modules['asyncscribe.cli.app'] = app\n"
+        "import asyncscribe.cli; asyncscribe.cli.app = app\n"
+        "from asyncscribe.__main__ import main\nmain()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (130, "interrupted\n")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_the_server_serves_until_it_is_told_to_end(number, code, tmp_path):
     temporary = tmp_path / "tmp"

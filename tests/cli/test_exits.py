@@ -55,7 +55,7 @@ def test_a_mistake_is_told_in_a_line_or_two(error, code, told, capsys):
 
 def test_what_concerns_the_key_comes_with_a_way_on(capsys):
     assert ended(raising(MissingApiKey())) == Exit.USAGE
-    assert "hint: or add --local" in capsys.readouterr().err
+    assert "hint: without a key, `transcribe` and `batch` take --local" in capsys.readouterr().err
     assert ended(raising(AuthenticationError("GET /v2/transcript", 401, "no"))) == Exit.FAILED
     assert "hint: check ASSEMBLYAI_API_KEY" in capsys.readouterr().err
 

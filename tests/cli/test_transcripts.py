@@ -126,6 +126,14 @@ def test_export_in_every_format(done, tmp_path, form, begin):
     assert path.read_text() == result.stdout
 
 
+@pytest.mark.parametrize("form", ["sentences", "paragraphs"])
+def test_passages_have_the_names_that_the_service_gives_them(done, form):
+    for line in run("export", done[1], "--format", form).stdout.splitlines():
+        passage = json.loads(line)
+        assert passage["words"][0]["text"] in passage["text"]
+        assert "raw_words" not in passage
+
+
 def test_export_takes_a_width_and_refuses_what_is_not_completed(done, tmp_path):
     narrow = run("export", done[1], "-f", "srt", "--chars-per-caption", "20").stdout
     assert max(len(line) for line in narrow.splitlines() if "-->" not in line) <= 20
