@@ -242,12 +242,13 @@ async def test_two_under_one_allowance_that_is_spent_both_end(dsn, server, tmp_p
     folder = tmp_path / "in"
     folder.mkdir()
     for number in range(4):
-        record(folder / f"{number}.wav", number)
+        # Whole seconds are billed: what is reserved is what is taken.
+        record(folder / f"{number}.wav", number, seconds=1)
 
     async def work(name):
         async with open_client(server) as client:
-            async with joined(dsn, name=name, shared_files=True, lease=3.0, beat=0.1, allowed=0.25) as crew:
-                return await run(client, tmp_path / name, folder, crew, max_hours=0.25 / 3600)
+            async with joined(dsn, name=name, shared_files=True, lease=3.0, beat=0.1, allowed=2.5) as crew:
+                return await run(client, tmp_path / name, folder, crew, max_hours=2.5 / 3600)
 
     async with asyncio.timeout(20):
         both = await asyncio.gather(work("one"), work("two"))
