@@ -57,6 +57,7 @@ async def test_speech_becomes_words_with_times_and_confidences(nothing_left):
     assert ends[-1] <= 3_915
 
 
+@pytest.mark.long
 async def test_long_audio_is_recognised_piece_by_piece(tmp_path):
     with wave.open(str(EXAMPLES / "audio" / "office.wav")) as sound:
         spoken = sound.readframes(sound.getnframes())
