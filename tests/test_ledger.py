@@ -89,3 +89,15 @@ async def test_who_keeps_nothing_permits_everything():
     assert ledger.permit() is None
     assert await ledger.submitting("https://a.test/", datetime.now(UTC)) is None
     assert ResumePoint() == ResumePoint(None, None, (), None, None, None)
+
+
+async def test_what_could_not_be_kept_is_found_again_by_the_same_client(server, client):
+    """The disk was full when the answer came: a later run of the same process looks the submission up."""
+    url, since = recording("kept"), datetime.now(UTC)
+    with pytest.raises(JournalError, match="it is full"):
+        await client.transcribe(TranscriptionRequest(url, ledger=Kept("submitted")))
+    resume = ResumePoint(audio_url=url, doubtful_url=url, in_doubt_since=since)
+    ledger = Kept()
+    transcript = await client.transcribe(TranscriptionRequest(url, ledger=ledger, resume=resume))
+    assert [record.id for record in server.records] == [transcript.id]
+    assert ledger.steps == ["submitted"]

@@ -237,12 +237,21 @@ class JobRunner:
             audio_url, job.config, since, lambda accepted: job.has(accepted.id), idle=idle
         )
         job.may_exist = False
-        with self._tasks.shielded():
-            if found is not None:
-                await contained("the ledger", job.ledger.submitted, found.id)
-            else:
+        if found is not None:
+            await self._keep_submitted(job, found.id)
+        else:
+            with self._tasks.shielded():
                 await contained("the ledger", job.ledger.refused)
         return found is not None
+
+    async def _keep_submitted(self, job: LiveJob, transcript_id: TranscriptId) -> None:
+        with self._tasks.shielded():
+            try:
+                await contained("the ledger", job.ledger.submitted, transcript_id)
+            except BaseException:
+                # Whoever looks the submission up later, with this client too, has to find it.
+                self._submitter.forget(transcript_id)
+                raise
 
     async def _audio_url(self, job: LiveJob, source: Url | SignedOnDemand | Upload) -> str | None:
         """Where the service can read the audio; None if the URL is signed only when the job is submitted."""
@@ -298,8 +307,7 @@ class JobRunner:
                     await contained("the ledger", job.ledger.refused)
             raise
         if type(job.ledger) is not NullLedger:
-            with self._tasks.shielded():
-                await contained("the ledger", job.ledger.submitted, accepted.id)
+            await self._keep_submitted(job, accepted.id)
         return accepted
 
     @staticmethod

@@ -301,6 +301,10 @@ class Submitter:
         submission.keep(accepted)
         return accepted
 
+    def forget(self, transcript_id: TranscriptId) -> None:
+        """Have a job found by lookups again: it could not be kept that it is this client's."""
+        self._own.pop(transcript_id, None)
+
     def _remember(self, transcript_id: TranscriptId) -> None:
         self._own[transcript_id] = None
         if len(self._own) > REMEMBERED_IDS:
