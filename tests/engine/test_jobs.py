@@ -211,7 +211,8 @@ async def test_closing_the_client_abandons_its_jobs(server, nothing_left):
 
 async def test_a_cancelled_transcription_leaves_nothing(server, client):
     task = asyncio.create_task(client.transcribe(recording(seconds=100)))
-    while not server.records:
+    # Before its answer is read, its submission would go on without the caller.
+    while not client.stats.watcher.watched:
         await asyncio.sleep(0.001)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
